@@ -1,0 +1,71 @@
+"""Text that came from data or from a user, made fit for one line of a terminal, a message or a picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from itertools import islice
+
+# Everything that moves the cursor, starts an escape sequence, ends a line, reverses the reading direction or
+# cannot be encoded: C0 and C1 controls, line separators, bidirectional controls, lone surrogates.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def safe_text(value: object, limit: int | None = 120) -> str:
+    r"""``str(value)`` on one line, unable to steer a terminal, at most ``limit`` characters long.
+
+    Control and bidirectional characters and lone surrogates are shown escaped; the middle of a text that is
+    too long is left out (``limit=None``: nothing is).
+
+    >>> print(safe_text("a\x1b[31mred\n"))
+    a\x1b[31mred\x0a
+    >>> safe_text("x" * 50 + "y" * 50, limit=9)
+    'xxxxx…yyy'
+    """
+    text = str(value)
+    if limit is not None and len(text) > 2 * limit:
+        # Escaping only lengthens, so what lies further than `limit` from both ends is never shown.
+        text = text[:limit] + text[-limit:]
+        return _clip(_UNSAFE.sub(_escape, text), limit)
+    text = _UNSAFE.sub(_escape, text)
+    return text if limit is None or len(text) <= limit else _clip(text, limit)
+
+
+def _clip(text: str, limit: int) -> str:
+    tail = (limit - 1) * 2 // 5
+    return text[: limit - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def listing(names: Sequence[object], limit: int = 12) -> str:
+    """Names joined by commas; of a long list the first ones, an ellipsis, and the last.
+
+    >>> listing(["x1", "x2", "x3"])
+    'x1, x2, x3'
+    >>> listing([f"x{j}" for j in range(1, 785)], limit=4)
+    'x1, x2, x3, …, x784'
+    """
+    if len(names) > limit:
+        return f"{listing(names[: limit - 1])}, …, {safe_text(names[-1], 40)}"
+    return ", ".join(safe_text(name, 40) for name in names)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that ``name`` was probably meant to be, or None.
+
+    >>> nearest("Petal_lenght", ["petal_length", "petal_width"])
+    'petal_length'
+    >>> nearest("colour", ["petal_length", "petal_width"]) is None
+    True
+    """
+    # Similarity costs the product of the lengths: no huge name, no huge table may stall an error message.
+    candidates = {other.casefold(): other for other in islice(names, 10_000) if len(other) <= 200}
+    close = get_close_matches(name[:200].casefold(), candidates, n=1, cutoff=0.6)
+    return candidates[close[0]] if close else None
