@@ -1,0 +1,438 @@
+"""Losses of one block of rows: what logits Z (m, K) cost, given the true classes.
+
+A loss sees logits and targets only: no features, weights, averages or penalties.  ``y`` is (m,) integer
+class codes; `Softmax` also takes (m, K) target distributions.  Every loss has the same methods:
+
+``value(Z, y)``              (m,)          the loss of each row
+``value_grad(Z, y)``         (m,), (m, K)  and its (sub)gradient in z, whose rows sum to 0
+``hvp(Z, y, D)``             (m, K)        its Hessian in z times the direction D (m, K)
+``hessian(Z, y)``            (m, K, K)     the Hessian itself
+``dual_point(Z, y, D)``      (m, K)        V = gradient + Hessian·D, brought into the domain of the conjugate
+``fenchel_young(Z, V, y)``   (m,)          l(z) + l*(v) - v·z >= 0, summed from terms that are each >= 0
+
+and says whether it is ``smooth``, bounds its Hessian's eigenvalues (``curvature(n_classes)``) and its conjugate
+at the corners of the simplex (``vertex_conjugate``: max over k of l*(e_k - e_y)).  l* is the conjugate
+sup_z v·z - l(z).
+
+Logits may be float32; they may be huge (1e8): nothing overflows.  Results have the dtype of Z.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Loss(Protocol):
+    """The contract of this module's docstring, for type checkers."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def smooth(self) -> bool: ...
+    @property
+    def vertex_conjugate(self) -> float: ...
+    def curvature(self, n_classes: int) -> float: ...
+    def value(self, Z: Array, y: Array) -> Array: ...
+    def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]: ...
+    def hvp(self, Z: Array, y: Array, D: Array) -> Array: ...
+    def hessian(self, Z: Array, y: Array) -> Array: ...
+    def dual_point(self, Z: Array, y: Array, D: Array | None = None) -> Array: ...
+    def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array: ...
+
+
+def _rows(y: Array) -> Array:
+    return np.arange(len(y))
+
+
+def _dot(A: Array, B: Array) -> Array:
+    """(m,) row-by-row inner products."""
+    return np.einsum("ij,ij->i", A, B)
+
+
+def _xlogy(q: Array, log_ratio: Array) -> Array:
+    """q · log_ratio, with 0 · inf = 0."""
+    return np.multiply(q, log_ratio, out=np.zeros_like(log_ratio), where=q > 0)
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """log sum_k exp(z_k) - z_y: multinomial log-loss (cross-entropy), in nats.
+
+    Gradient S - t and Hessian diag(S) - S S', with S = softmax(z) and t the target distribution (e_y for a
+    class code).  The Hessian's eigenvalues are at most 1/2 (Böhning 1992).  Confident rows keep every digit:
+    the largest exponential is exactly 1, and only the rest is summed.
+    """
+
+    name = "softmax"
+    smooth = True
+    vertex_conjugate = 0.0
+    unit = "nats"
+
+    def curvature(self, n_classes: int) -> float:
+        return 0.5
+
+    def value(self, Z: Array, y: Array) -> Array:
+        return self.value_grad(Z, y)[0]
+
+    def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        if y.ndim == 2:
+            return self._value_grad_soft(Z, y)
+        rows = _rows(y)
+        top = Z.max(axis=1)
+        z_y = Z[rows, y]
+        with np.errstate(under="ignore"):
+            E = np.exp(Z - top[:, None])
+        e_y = E[rows, y]
+        E[rows, y] = 0
+        rest = E.sum(axis=1)
+        # When y is the top class e_y is exactly 1 and the logarithm is log1p(rest): no digit of a confident
+        # row's loss is lost.  Otherwise rest >= 1 and nothing cancels.
+        loss = np.log1p(rest + (e_y - 1)) + (top - z_y)
+        total = rest + e_y
+        E /= total[:, None]
+        E[rows, y] = -rest / total  # S_y - 1, from the others
+        return loss, E
+
+    def _value_grad_soft(self, Z: Array, T: Array) -> tuple[Array, Array]:
+        rows = _rows(Z)
+        top_class = Z.argmax(axis=1)
+        top = Z[rows, top_class]
+        with np.errstate(under="ignore"):
+            E = np.exp(Z - top[:, None])
+        E[rows, top_class] = 0
+        rest = E.sum(axis=1)
+        loss = np.log1p(rest) + _dot(T, top[:, None] - Z)  # sum_k t_k = 1; every term is >= 0
+        E /= (1 + rest)[:, None]
+        G = E - T
+        G[rows, top_class] = (1 - T[rows, top_class]) - rest / (1 + rest)
+        return loss, G
+
+    def probabilities(self, Z: Array) -> Array:
+        """S(z), (m, K)."""
+        with np.errstate(under="ignore"):
+            E = np.exp(Z - Z.max(axis=1, keepdims=True))
+        E /= E.sum(axis=1, keepdims=True)
+        return E
+
+    def hvp(self, Z: Array, y: Array, D: Array) -> Array:
+        S = self.probabilities(Z)
+        return S * (D - _dot(S, D)[:, None])
+
+    def hessian(self, Z: Array, y: Array) -> Array:
+        S = self.probabilities(Z)
+        H = -S[:, :, None] * S[:, None, :]
+        k = np.arange(Z.shape[1])
+        H[:, k, k] = S * (1 - S)
+        return H
+
+    def dual_point(self, Z: Array, y: Array, D: Array | None = None) -> Array:
+        V = self.value_grad(Z, y)[1]
+        if D is None:
+            return V
+        V += self.hvp(Z, y, D)
+        if y.ndim == 1:
+            return _project_off_class(V, y, each=np.inf, total=1.0)
+        Q = np.maximum(V + y, 0)
+        if np.array_equal(Q, V + y):
+            return V
+        return Q / Q.sum(axis=1, keepdims=True) - y
+
+    def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array:
+        """KL(q || S(z)) with q = v + t, as the sum of q log(q/S) - q + S."""
+        Q = np.maximum(V + _distribution(y, V.shape[1]), 0)
+        top = Z.max(axis=1, keepdims=True)
+        with np.errstate(under="ignore"):
+            log_S = Z - top
+            log_S -= np.log(np.exp(log_S).sum(axis=1, keepdims=True))
+            S = np.exp(log_S)
+            with np.errstate(divide="ignore"):
+                terms = _xlogy(Q, np.log(Q) - log_S) - Q + S
+        return np.maximum(terms, 0).sum(axis=1)
+
+
+def _distribution(y: Array, n_classes: int) -> Array:
+    """Targets as distributions (m, K): class codes become one-hot rows."""
+    if y.ndim == 2:
+        return y
+    T = np.zeros((len(y), n_classes))
+    T[_rows(y), y] = 1
+    return T
+
+
+def _project_off_class(V: Array, y: Array, each: float, total: float) -> Array:
+    """V with 0 <= v_k <= each off the true class, their sum <= total, and v_y minus that sum."""
+    rows = _rows(y)
+    V[rows, y] = 0
+    np.clip(V, 0, each, out=V)
+    mass = V.sum(axis=1)
+    over = mass > total
+    if over.any():
+        V[over] *= (total / mass[over])[:, None]
+        mass = np.minimum(mass, total)
+    V[rows, y] = -mass
+    return V
+
+
+@dataclass(frozen=True)
+class WestonWatkins:
+    """sum_{k != y} max(0, Δ + z_k - z_y): the sum-form multiclass hinge, in margin units.
+
+    ``squared`` squares each term; ``temperature`` t > 0 replaces max(0, m) by t log(1 + exp(m/t)), never
+    below it and at most t log 2 above, a term (Weston & Watkins 1999).
+    """
+
+    margin: float = 1.0
+    squared: bool = False
+    temperature: float = 0.0
+
+    name = "weston_watkins"
+    unit = "margin units"
+
+    @property
+    def smooth(self) -> bool:
+        return self.squared or self.temperature > 0
+
+    def curvature(self, n_classes: int) -> float:
+        # The Hessian is a star graph's Laplacian weighted by the terms' second derivatives: at most K of them.
+        if self.temperature > 0:
+            return np.inf if self.squared else n_classes * 0.25 / self.temperature
+        return n_classes * 2.0 if self.squared else np.inf
+
+    @property
+    def vertex_conjugate(self) -> float:
+        return 0.25 - self.margin if self.squared else -self.margin
+
+    def smoothed(self, temperature: float) -> Self:
+        return replace(self, temperature=temperature)
+
+    def _margins(self, Z: Array, y: Array) -> Array:
+        """m_k = Δ + z_k - z_y; -inf for the true class, which has no term."""
+        rows = _rows(y)
+        M = Z - Z[rows, y][:, None]
+        M += Z.dtype.type(self.margin)
+        M[rows, y] = -np.inf
+        return M
+
+    def _terms(self, M: Array) -> tuple[Array, Array]:
+        """The hinge of each margin and its slope."""
+        t = self.temperature
+        if t > 0:
+            with np.errstate(under="ignore"):
+                tail = np.exp(-np.abs(M) / t)  # in [0, 1]
+            P = np.maximum(M, 0) + t * np.log1p(tail)
+            A = np.where(M > 0, 1, tail) / (1 + tail)
+        else:
+            P = np.maximum(M, 0)
+            A = (M > 0).astype(M.dtype)
+        if self.squared:
+            return P * P, 2 * P * A
+        return P, A
+
+    def _second(self, M: Array) -> Array:
+        """The second derivative of each term."""
+        t = self.temperature
+        if t == 0:
+            return (2.0 if self.squared else 0.0) * (M > 0)
+        P, A = replace(self, squared=False)._terms(M)
+        with np.errstate(under="ignore"):
+            slope = A * (1 - A) / t
+            if self.squared:
+                return 2 * A * A + 2 * P * slope
+        return slope
+
+    def value(self, Z: Array, y: Array) -> Array:
+        return self._terms(self._margins(Z, y))[0].sum(axis=1)
+
+    def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        P, G = self._terms(self._margins(Z, y))
+        G[_rows(y), y] = -G.sum(axis=1)
+        return P.sum(axis=1), G
+
+    def hvp(self, Z: Array, y: Array, D: Array) -> Array:
+        rows = _rows(y)
+        U = self._second(self._margins(Z, y)) * (D - D[rows, y][:, None])
+        U[rows, y] = -U.sum(axis=1)
+        return U
+
+    def hessian(self, Z: Array, y: Array) -> Array:
+        rows = _rows(y)
+        S = self._second(self._margins(Z, y))
+        H = np.zeros((*Z.shape, Z.shape[1]))
+        k = np.arange(Z.shape[1])
+        H[:, k, k] = S
+        H[rows, y, :] = -S
+        H[rows, :, y] = -S
+        H[rows, y, y] = S.sum(axis=1)
+        return H
+
+    def dual_point(self, Z: Array, y: Array, D: Array | None = None) -> Array:
+        V = self.value_grad(Z, y)[1]
+        if D is None:
+            return V
+        V += self.hvp(Z, y, D)
+        return _project_off_class(V, y, each=np.inf if self.squared else 1.0, total=np.inf)
+
+    def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array:
+        """Plain: sum (1 - v) m⁺ + v m⁻.  Squared: sum (m⁺ - v/2)² + v m⁻.
+
+        Smoothed: t times the two-outcome KL(v || a), a the slope; its square, by the perspective of that at
+        s = max(2P, v): (P - s/2)² + s KL(v/s || a), an upper bound, exact where v is the gradient.
+        """
+        rows = _rows(y)
+        M = self._margins(Z, y)
+        M[rows, y] = 0
+        U = V.copy()
+        U[rows, y] = 0
+        t = self.temperature
+        if t > 0:
+            P = np.maximum(M, 0) + t * np.log1p(np.exp(-np.abs(M) / t))
+            s = np.maximum(2 * P, U) if self.squared else np.ones_like(U)
+            terms = s * t * _binary_kl(np.divide(U, s, out=np.zeros_like(U), where=s > 0), M / t)
+            if self.squared:
+                terms += (P - s / 2) ** 2
+            terms[rows, y] = 0
+        else:
+            up, down = np.maximum(M, 0), np.maximum(-M, 0)
+            terms = ((up - U / 2) ** 2 if self.squared else (1 - U) * up) + U * down
+        return terms.sum(axis=1)
+
+
+def _binary_kl(V: Array, M: Array) -> Array:
+    """v log(v/a) + (1 - v) log((1 - v)/(1 - a)) with a = 1/(1 + exp(-m)); v in [0, 1]."""
+    softplus = np.maximum(M, 0) + np.log1p(np.exp(-np.abs(M)))
+    with np.errstate(divide="ignore"):
+        terms = _xlogy(V, np.log(V)) + _xlogy(1 - V, np.log1p(-V)) + softplus - V * M
+    return np.maximum(terms, 0)
+
+
+@dataclass(frozen=True)
+class CrammerSinger:
+    """max(0, Δ + max_{k != y} z_k - z_y): the max-form multiclass hinge, in margin units.
+
+    ``squared`` squares it.  ``temperature`` t > 0 smooths the max, t log sum_k exp((z_k + Δ[k != y] - z_y)/t):
+    softmax with shifted logits, never below the hinge nor more than t log K above it (Crammer & Singer 2001).
+    The square of the unsmoothed form has kinks where two rivals tie.
+    """
+
+    margin: float = 1.0
+    squared: bool = False
+    temperature: float = 0.0
+
+    name = "crammer_singer"
+    unit = "margin units"
+
+    @property
+    def smooth(self) -> bool:
+        return self.temperature > 0
+
+    def curvature(self, n_classes: int) -> float:
+        return 0.5 / self.temperature if self.temperature > 0 and not self.squared else np.inf
+
+    @property
+    def vertex_conjugate(self) -> float:
+        return 0.25 - self.margin if self.squared else -self.margin
+
+    def smoothed(self, temperature: float) -> Self:
+        return replace(self, temperature=temperature)
+
+    def _slacks(self, Z: Array, y: Array) -> Array:
+        """a_k = z_k - z_y + Δ[k != y]: 0 for the true class."""
+        rows = _rows(y)
+        A = Z - Z[rows, y][:, None]
+        A += Z.dtype.type(self.margin)
+        A[rows, y] = 0
+        return A
+
+    def _hinge(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        """The hinge before squaring, and its gradient."""
+        A = self._slacks(Z, y)
+        if self.temperature > 0:
+            A /= self.temperature
+            h, G = Softmax().value_grad(A, y)
+            return h * self.temperature, G
+        rows = _rows(y)
+        worst = A.argmax(axis=1)
+        h = A[rows, worst]
+        G = np.zeros_like(A)
+        G[rows, worst] = h > 0
+        G[rows, y] -= h > 0
+        return h, G
+
+    def value(self, Z: Array, y: Array) -> Array:
+        h = self._hinge(Z, y)[0]
+        return h * h if self.squared else h
+
+    def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        h, G = self._hinge(Z, y)
+        if self.squared:
+            G *= 2 * h[:, None]
+            h = h * h
+        return h, G
+
+    def _scaled_jacobian(self, Z: Array, y: Array) -> tuple[Array, float]:
+        """Softmax logits whose Jacobian divided by the number is the Hessian of the smoothed hinge."""
+        return self._slacks(Z, y) / self.temperature, self.temperature
+
+    def hvp(self, Z: Array, y: Array, D: Array) -> Array:
+        U = np.zeros(np.broadcast_shapes(Z.shape, D.shape), dtype=Z.dtype)
+        if self.temperature > 0:
+            A, t = self._scaled_jacobian(Z, y)
+            U = Softmax().hvp(A, y, D) / t
+        if self.squared:
+            h, G = self._hinge(Z, y)
+            U = 2 * (h[:, None] * U + G * _dot(G, D)[:, None])
+        return U
+
+    def hessian(self, Z: Array, y: Array) -> Array:
+        H = np.zeros((*Z.shape, Z.shape[1]))
+        if self.temperature > 0:
+            A, t = self._scaled_jacobian(Z, y)
+            H = Softmax().hessian(A, y) / t
+        if self.squared:
+            h, G = self._hinge(Z, y)
+            H = 2 * (h[:, None, None] * H + G[:, :, None] * G[:, None, :])
+        return H
+
+    def dual_point(self, Z: Array, y: Array, D: Array | None = None) -> Array:
+        V = self.value_grad(Z, y)[1]
+        if D is None:
+            return V
+        V += self.hvp(Z, y, D)
+        return _project_off_class(V, y, each=np.inf, total=np.inf if self.squared else 1.0)
+
+    def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array:
+        """With s = sum of v off the true class.  Plain: sum v (h - a) + (1 - s) h.  Squared: the same sum + (h - s/2)².
+
+        Smoothed: t KL(q || p), p and q the distributions behind gradient and v; its square, by the perspective
+        of that at c = max(2h, s): (h - c/2)² + c t KL, an upper bound, exact where v is the gradient.
+        """
+        rows = _rows(y)
+        A = self._slacks(Z, y)
+        U = V.copy()
+        U[rows, y] = 0
+        s = U.sum(axis=1)
+        if self.temperature > 0:
+            t = self.temperature
+            if not self.squared:
+                return t * Softmax().fenchel_young(A / t, V, y)
+            h = self._hinge(Z, y)[0]
+            c = np.maximum(2 * h, s)
+            Q = np.divide(V, c[:, None], out=np.zeros_like(V), where=c[:, None] > 0)
+            return (h - c / 2) ** 2 + c * t * Softmax().fenchel_young(A / t, Q, y)
+        h = A.max(axis=1)
+        idle = (h - s / 2) ** 2 if self.squared else np.maximum(1 - s, 0) * h
+        return _dot(U, h[:, None] - A) + idle
+
+
+#: Every loss by the name that the command line, a configuration file and an estimator use.
+LOSSES: dict[str, type[Softmax] | type[WestonWatkins] | type[CrammerSinger]] = {
+    "softmax": Softmax,
+    "weston_watkins": WestonWatkins,
+    "crammer_singer": CrammerSinger,
+}

@@ -1,0 +1,166 @@
+"""What every kind of rows shares: blocks, the sum over them in a fixed order, threads, random batches."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
+from functools import cache
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+
+#: Entries of X in a block: 2 MiB of float64, small enough to stay in the processor's cache between the two products.
+BLOCK_ENTRIES = 1 << 18
+#: The most partial sums that are ever formed; each is the sum of consecutive blocks.
+MAX_GROUPS = 32
+
+
+class Block(NamedTuple):
+    """Some rows: X (m, p), targets y (m,) or (m, K), weights (m,) or None when all are 1."""
+
+    X: Any
+    y: Array
+    weight: Array | None
+
+
+Kernel = Callable[[Block], tuple[Any, ...]]
+
+
+class Rows(ABC):
+    """Rows in memory; see the package's docstring for the contract."""
+
+    X: Any
+    y: Array
+    weight: Array | None
+
+    def __init__(
+        self,
+        X: Any,
+        y: Array,
+        weight: Array | None = None,
+        *,
+        n_classes: int | None = None,
+        dtype: DTypeLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.X, self.y = X, np.asarray(y)
+        self.weight = None if weight is None else np.asarray(weight, dtype=np.float64)
+        self.shape: tuple[int, int] = X.shape
+        self.dtype = np.dtype(np.float64 if dtype is None else dtype)
+        self.n_jobs = allowed_jobs(n_jobs)
+        if n_classes is None:
+            n_classes = self.y.shape[1] if self.y.ndim == 2 else int(self.y.max()) + 1
+        self.n_classes = n_classes
+        self.total_weight = float(self.shape[0] if self.weight is None else self.weight.sum())
+
+    @property
+    def block_rows(self) -> int:
+        """Rows in a block; a function of the shape alone."""
+        return int(np.clip(BLOCK_ENTRIES // max(self.shape[1], 1), 64, 8192))
+
+    @abstractmethod
+    def take(self, rows: slice | Array) -> Any:
+        """Those rows of X, ready for products in ``self.dtype``."""
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        other = copy(self)
+        other.dtype = np.dtype(dtype)
+        return other
+
+    def block(self, rows: slice | Array) -> Block:
+        return Block(self.take(rows), self.y[rows], None if self.weight is None else self.weight[rows])
+
+    def blocks(self) -> Iterator[Block]:
+        for start in range(0, self.shape[0], self.block_rows):
+            yield self.block(slice(start, start + self.block_rows))
+
+    def batches(self, size: int, rng: np.random.Generator) -> Iterator[Block]:
+        """Every row once, in random order, ``size`` at a time."""
+        order = rng.permutation(self.shape[0])
+        for start in range(0, len(order), size):
+            yield self.block(np.sort(order[start : start + size]))
+
+    def sum(self, kernel: Kernel) -> tuple[Any, ...]:
+        """The entry-by-entry sum of ``kernel(block)`` over all blocks, in float64."""
+        n_blocks = -(-self.shape[0] // self.block_rows)
+        per_group = -(-n_blocks // MAX_GROUPS)
+        starts = range(0, self.shape[0], per_group * self.block_rows)
+
+        def group(start: int) -> list[Any]:
+            stop = min(start + per_group * self.block_rows, self.shape[0])
+            total: list[Any] = []
+            for a in range(start, stop, self.block_rows):
+                total = _add(total, kernel(self.block(slice(a, min(a + self.block_rows, stop)))))
+            return total
+
+        total: list[Any] = []
+        for part in _in_order(group, starts, min(self.n_jobs, len(starts))):
+            total = _add(total, part)
+        return tuple(total)
+
+
+def _add(total: list[Any], part: Any) -> list[Any]:
+    if not total:
+        return [np.asarray(a, dtype=np.float64) if np.ndim(a) else float(a) for a in part]
+    for i, a in enumerate(part):
+        total[i] += a
+    return total
+
+
+def _in_order(task: Callable[[int], Any], items: range, n_jobs: int) -> Iterator[Any]:
+    """``task(item)`` for each item, in order; at most ``n_jobs`` run and few wait to be taken."""
+    if n_jobs <= 1:
+        yield from map(task, items)
+        return
+    pool, waiting = _pool(n_jobs), deque[Future[Any]]()
+    try:
+        for item in items:
+            waiting.append(pool.submit(task, item))
+            if len(waiting) > n_jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@cache
+def _pool(n_jobs: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_jobs, thread_name_prefix="softreg")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+
+
+def allowed_jobs(n_jobs: int | None) -> int:
+    """Threads to use: all cores this process may run on, or 1 inside a worker process of another program."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_jobs is None:
+        return 1 if multiprocessing.parent_process() is not None else cores
+    return n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs)
+
+
+@cache
+def _blas_controller() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def one_thread_blas() -> AbstractContextManager[Any]:
+    """Hold BLAS at one thread: blocks are what runs in parallel, and one thread gives the same bits everywhere."""
+    controller = _blas_controller()
+    if all(lib.num_threads == 1 for lib in controller.lib_controllers if lib.user_api == "blas"):
+        return nullcontext()
+    return controller.limit(limits=1, user_api="blas")
