@@ -1,0 +1,96 @@
+"""A proof of how far from the optimum a fit can be, that anyone can recompute from the data.
+
+For alpha > 0 and *any* dual rows v_r with <v> = 0 (their weighted mean),
+
+    F(W, b) - F*  <=  gap = penalty term(W, <x v'>) + <FY(z, v)>,
+
+where FY(z, v) = l(z) + l*(v) - v·z >= 0 is the loss's Fenchel-Young term (Blondel, Martins & Niculae 2020) and
+the penalty term is the penalty's own, ||alpha W + <x v'>||² / (2 alpha) for L2.  Two choices of v:
+
+natural       v = the loss's gradient at z: FY is 0, the gap is ||grad_W F||²/(2 alpha).  Free, but loose on
+              badly scaled data.
+Newton        v = gradient + Hessian·d at a base point, d the logits of a Newton step: as tight as the step is
+              exact (the gap tends to the true suboptimality).
+
+What is left of <v> is repaired exactly: v is mixed with the dual point of a constant prediction (`repair`).
+Where there is no such bound (alpha = 0) the KKT residual is reported instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.losses import Loss
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far from optimal a point can be.
+
+    Attributes
+    ----------
+    kind : {"gap", "kkt"}
+        "gap": F - F* <= ``gap`` is proved.  "kkt": no bound exists (alpha = 0), only the slope is known.
+    gap : float or None
+        In the objective's own unit.
+    relative : float or None
+        gap / max(F, 1e-6 · F at W = 0).
+    kkt : float
+        max |dF/dW_jk| / RMS(column j), over all features, classes and intercepts: nats (or margin units) per
+        standard unit of a column.
+    """
+
+    kind: str
+    gap: float | None
+    relative: float | None
+    kkt: float
+
+    @property
+    def value(self) -> float:
+        """The number that ``tol`` is compared with."""
+        return self.kkt if self.relative is None else self.relative
+
+    def meets(self, tol: float) -> bool:
+        return self.value <= tol
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a dual point is rebuilt from, beside W itself: kept in the model file, so that one pass proves the gap.
+
+    The base point is W - lag·step (lag 0 or 1); v is the gradient there of the loss, or of the loss smoothed at
+    ``temperature``, plus its Hessian times the logits of ``step`` (p + 1, K).  No step: the natural point.
+    """
+
+    step: Array | None = None
+    lag: int = 1
+    temperature: float = 0.0
+
+    def loss(self, loss: Loss) -> Loss:
+        return loss.smoothed(self.temperature) if self.temperature > 0 else loss  # type: ignore[attr-defined]
+
+
+def repair(residual: Array, mean_target: Array) -> tuple[float, Array]:
+    """(lambda, u): (1 - lambda) V + lambda (u - T) has mean 0 when V has mean ``residual``; u is a distribution.
+
+    lambda = max_k r_k+ / (r_k+ + t_k), so that u = t - (1 - lambda)/lambda · r stays >= 0.
+    """
+    up = np.maximum(residual, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(up > 0, up / (up + mean_target), 0.0)
+    mixing = float(ratio.max())
+    if mixing == 0:
+        return 0.0, mean_target
+    u = mean_target - (1 - mixing) / mixing * residual
+    return mixing, np.maximum(u, 0) / np.maximum(u, 0).sum()
+
+
+def rounding_slack(mean_max_logit: float) -> float:
+    """What rounding may hide in a sum of Fenchel-Young terms: 64 eps (1 + <max|z|>)."""
+    return 64 * np.finfo(np.float64).eps * (1 + mean_max_logit)

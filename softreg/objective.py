@@ -1,0 +1,376 @@
+"""The objective F(W, b) = <loss(z, y)> + penalty(W), z = W'x + b: value, gradient, Hessian, certificate.
+
+Everything is one or two sums over row blocks; ``W`` is (p + 1, K), its last row the unpenalised intercept b
+(held at 0 without one).  <·> is the weighted mean over rows.  ``passes`` counts products with X, divided by two:
+a value and its gradient are one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from softreg.certificate import Certificate, Witness, repair, rounding_slack
+from softreg.losses import Loss
+from softreg.penalties import L2
+from softreg.rows import Block, Rows
+
+Array = NDArray[Any]
+
+
+class Moments(NamedTuple):
+    """First and second moments of the columns and targets (weighted means)."""
+
+    mean: Array  # (p,) <x>
+    square: Array  # (p,) <x²>
+    scale: Array  # (p,) sqrt <(x - <x>)²>, exactly 0 for a constant column
+    target: Array  # (K,) <t>
+    cross: Array  # (p, K) <x t'>
+
+    @property
+    def rms(self) -> Array:
+        """sqrt <x²>, 1 for a column of zeros."""
+        return np.where(self.square > 0, np.sqrt(self.square), 1.0)
+
+
+class Evaluation(NamedTuple):
+    """F and its gradient at one point, with what is known about the distance to the optimum."""
+
+    value: float
+    gradient: Array
+    loss: float
+    certificate: Certificate
+
+
+@dataclass
+class Passes:
+    count: float = 0.0
+
+
+# --- kernels: pure functions of one block, picklable through functools.partial -----------------------------------
+
+
+def logits(X: Any, W: Array) -> Array:
+    """X W + b as (m, K), columns contiguous: the sums over classes that follow then run along memory."""
+    V = W.astype(X.dtype, copy=False)
+    Z = (V[:-1].T @ X.T).T if isinstance(X, np.ndarray) else np.asfortranarray(X @ V[:-1])
+    Z += V[-1]
+    return Z
+
+
+def back_product(X: Any, G: Array) -> Array:
+    """X' G, (p, K)."""
+    return (G.T @ X).T if isinstance(X, np.ndarray) else X.T @ G
+
+
+def weighted(block: Block, A: Array) -> Array:
+    return A if block.weight is None else A * block.weight.reshape((-1,) + (1,) * (A.ndim - 1))
+
+
+def _total(block: Block, a: Array) -> float:
+    return float(a.sum(dtype=np.float64) if block.weight is None else block.weight @ a)
+
+
+def value_kernel(block: Block, loss: Loss, W: Array) -> tuple[Any, ...]:
+    return (_total(block, loss.value(logits(block.X, W), block.y)),)
+
+
+def value_grad_kernel(block: Block, loss: Loss, W: Array) -> tuple[Any, ...]:
+    losses, G = loss.value_grad(logits(block.X, W), block.y)
+    if block.weight is not None:
+        G *= block.weight[:, None].astype(G.dtype, copy=False)
+    return _total(block, losses), back_product(block.X, G), G.sum(axis=0, dtype=np.float64)
+
+
+def hvp_kernel(block: Block, loss: Loss, W: Array, D: Array) -> tuple[Any, ...]:
+    K = W.shape[1]
+    ZU = logits(block.X, np.hstack([W, D]))
+    U = weighted(block, loss.hvp(ZU[:, :K], block.y, ZU[:, K:]))
+    return back_product(block.X, U), U.sum(axis=0)
+
+
+def hessian_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array) -> tuple[Any, ...]:
+    """Sum of H_r ⊗ u u', u = ((x - mean)/scale, 1): (K, K, p + 1, p + 1), upper triangle in the classes."""
+    X = block.X if isinstance(block.X, np.ndarray) else block.X.toarray()
+    m, K = len(X), W.shape[1]
+    H = weighted(block, loss.hessian(logits(block.X, W), block.y))
+    U = np.empty((m, X.shape[1] + 1))
+    np.subtract(X, mean, out=U[:, :-1])
+    U[:, :-1] /= scale
+    U[:, -1] = 1
+    q = U.shape[1]
+    out = np.zeros((K, K, q, q))
+    for i in range(K):
+        HU = H[:, i, i:, None] * U[:, None, :]
+        out[i, i:] = (U.T @ HU.reshape(m, -1)).reshape(q, K - i, q).transpose(1, 0, 2)
+    return (out,)
+
+
+def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
+    """Sums of x, x², t, x t'."""
+    X = block.X
+    if block.y.ndim == 2:
+        T = block.y
+    else:
+        T = np.zeros((len(block.y), n_classes))
+        T[np.arange(len(block.y)), block.y] = 1
+    T = weighted(block, T)
+    squares = X * X if isinstance(X, np.ndarray) else X.power(2)
+    s = np.ones(X.shape[0]) if block.weight is None else block.weight
+    return (
+        back_product(X, s[:, None])[:, 0],
+        back_product(squares, s[:, None])[:, 0],
+        T.sum(axis=0),
+        back_product(X, T),
+    )
+
+
+def spread_kernel(block: Block, mean: Array) -> tuple[Any, ...]:
+    """Sum of (x - mean)²."""
+    D = block.X - mean
+    s = np.ones(len(D)) if block.weight is None else block.weight
+    return (s @ (D * D),)
+
+
+def gram_kernel(block: Block, mean: Array, scale: Array) -> tuple[Any, ...]:
+    """Sum of u u', u = (x - mean)/scale."""
+    X = block.X if isinstance(block.X, np.ndarray) else block.X.toarray()
+    U = (X - mean) / scale
+    if block.weight is not None:
+        U *= np.sqrt(block.weight)[:, None]
+    return (U.T @ U,)
+
+
+def certify_kernel(
+    block: Block, loss: Loss, dual_loss: Loss, W: Array, step: Array | None, lag: int
+) -> tuple[Any, ...]:
+    """Sums that give F, its gradient and the gap at W, for the dual point of a `Witness`."""
+    K = W.shape[1]
+    if step is None:
+        Z, D = logits(block.X, W), None
+        base = Z
+    else:
+        ZD = logits(block.X, np.hstack([W, step]))
+        Z, D = ZD[:, :K], ZD[:, K:]
+        base = Z - lag * D
+    losses, G = loss.value_grad(Z, block.y)
+    V = dual_loss.dual_point(base, block.y, D)
+    gaps = loss.fenchel_young(Z, V, block.y)
+    largest = np.abs(Z).max(axis=1)
+    GV = weighted(block, np.hstack([G, V]))
+    return (
+        _total(block, losses),
+        back_product(block.X, GV),
+        GV.sum(axis=0),
+        _total(block, gaps),
+        _total(block, largest),
+    )
+
+
+# --- the objective ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Loss ∘ affine ∘ Rows + Penalty.
+
+    Parameters
+    ----------
+    rows : Rows
+    loss : Loss
+    penalty : L2
+    fit_intercept : bool
+    """
+
+    rows: Rows
+    loss: Loss
+    penalty: L2
+    fit_intercept: bool = True
+    count: Passes = field(default_factory=Passes, repr=False, compare=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of W: (p + 1, K)."""
+        return self.rows.shape[1] + 1, self.rows.n_classes
+
+    @property
+    def passes(self) -> float:
+        return self.count.count
+
+    def zeros(self) -> Array:
+        return np.zeros(self.shape)
+
+    def with_loss(self, loss: Loss) -> Self:
+        """The same rows and penalty under another loss; passes are counted together."""
+        return self._derived(loss=loss)
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """The same objective with products in another floating-point type."""
+        return self._derived(rows=self.rows.astype(dtype))
+
+    def _derived(self, **changes: Any) -> Self:
+        other = replace(self, **changes)
+        for name in ("moments", "start"):  # what is already known stays known
+            if name in self.__dict__:
+                object.__setattr__(other, name, self.__dict__[name])
+        return other
+
+    def _sum(self, passes: float, kernel: Any, **known: Any) -> tuple[Any, ...]:
+        self.count.count += passes
+        return self.rows.sum(partial(kernel, **known))
+
+    def _gradient(self, XG: Array, bias: Array, W: Array) -> Array:
+        G = np.empty(self.shape)
+        G[:-1] = XG / self.rows.total_weight + self.penalty.grad(W[:-1])
+        G[-1] = bias / self.rows.total_weight if self.fit_intercept else 0
+        return G
+
+    @cached_property
+    def start(self) -> float:
+        """F at W = 0, the same for every row: log K, or the hinge's margins."""
+        y = np.zeros(1, dtype=np.intp)
+        return float(self.loss.value(np.zeros((1, self.rows.n_classes)), y)[0])
+
+    @cached_property
+    def moments(self) -> Moments:
+        n = self.rows.total_weight
+        x, square, target, cross = self._sum(1.0, moments_kernel, n_classes=self.rows.n_classes)
+        mean, square = x / n, square / n
+        if hasattr(self.rows.X, "indptr"):
+            spread = np.maximum(square - mean**2, 0)
+        else:
+            spread = self._sum(0.5, spread_kernel, mean=mean)[0] / n
+        # A constant column's spread is rounding only.
+        eps = np.finfo(np.float64).eps
+        constant = spread <= (16 * eps * self.rows.shape[0] * np.abs(mean)) ** 2 + 16 * eps * eps * square
+        return Moments(mean, square, np.where(constant, 0.0, np.sqrt(spread)), target / n, cross / n)
+
+    def curvature(self) -> float:
+        """A bound L on the largest eigenvalue of F's Hessian (Böhning): the step 1/L always descends."""
+        bound = self.loss.curvature(self.rows.n_classes)
+        if not np.isfinite(bound):
+            return float("inf")
+        second = self.gram(np.zeros(self.shape[0] - 1), np.ones(self.shape[0] - 1))
+        if self.fit_intercept:
+            second = np.block([[second, self.moments.mean[:, None]], [self.moments.mean[None], np.ones((1, 1))]])
+        return float(bound * np.linalg.eigvalsh(second)[-1] + self.penalty.curvature(self.shape[0] - 1).max())
+
+    def gram(self, mean: Array, scale: Array) -> Array:
+        """(p, p) second moment of (x - mean)/scale."""
+        return self._sum(0.5, gram_kernel, mean=mean, scale=scale)[0] / self.rows.total_weight
+
+    def value(self, W: Array) -> float:
+        """F(W)."""
+        (loss,) = self._sum(0.5, value_kernel, loss=self.loss, W=W)
+        return loss / self.rows.total_weight + self.penalty.value(W[:-1])
+
+    def value_grad(self, W: Array) -> tuple[float, Array]:
+        """F(W) and its gradient (p + 1, K), in one pass."""
+        loss, XG, bias = self._sum(1.0, value_grad_kernel, loss=self.loss, W=W)
+        value = loss / self.rows.total_weight + self.penalty.value(W[:-1])
+        return value, self._gradient(XG, bias, W)
+
+    def hvp(self, W: Array, D: Array) -> Array:
+        """The Hessian at W times D (p + 1, K)."""
+        XU, bias = self._sum(1.5, hvp_kernel, loss=self.loss, W=W, D=D)
+        H = np.empty(self.shape)
+        H[:-1] = XU / self.rows.total_weight + self.penalty.curvature(len(D) - 1)[:, None] * D[:-1]
+        H[-1] = bias / self.rows.total_weight if self.fit_intercept else 0
+        return H
+
+    def hessian(self, W: Array, mean: Array, scale: Array) -> Array:
+        """The Hessian for columns (x - mean)/scale, ((p + 1)·K, (p + 1)·K), row-major in (feature, class)."""
+        (half,) = self._sum(0.5 + self.shape[1] / 2, hessian_kernel, loss=self.loss, W=W, mean=mean, scale=scale)
+        K, q = half.shape[0], half.shape[2]
+        H = half / self.rows.total_weight
+        lower = np.tril_indices(K, -1)
+        H[lower] = H[lower[1], lower[0]]
+        strength = np.append(self.penalty.curvature(q - 1) / scale**2, 0.0)
+        for k in range(K):
+            H[k, k, np.arange(q), np.arange(q)] += strength
+        return H.transpose(2, 0, 3, 1).reshape(q * K, q * K)
+
+    # --- certificates ---
+
+    def _repaired(self, W: Array, loss: float, A: Array, residual: Array) -> tuple[Array, float, float]:
+        """A = <x v'> of the repaired dual point, the factor left of its FY terms, and what the mixing adds."""
+        if not self.fit_intercept:
+            return A, 1.0, 0.0
+        moments = self.moments
+        mixing, u = repair(residual, moments.target)
+        if mixing == 0:
+            return A, 1.0, 0.0
+        # FY(z, u - t) is at most its mean over the corners e_k of the simplex, whose sums are known moments.
+        z = W[:-1].T @ moments.mean + W[-1]
+        z_target = float(np.sum(moments.cross * W[:-1]) + moments.target @ W[-1])
+        corner = loss + max(self.loss.vertex_conjugate, 0.0) + z_target - float(u @ z)
+        mixed = (1 - mixing) * A + mixing * (np.outer(moments.mean, u) - moments.cross)
+        return mixed, 1 - mixing, mixing * max(corner, 0.0)
+
+    def _certificate(
+        self, W: Array, value: float, loss: float, G: Array, A: Array, residual: Array, gap: float
+    ) -> Certificate:
+        kkt = self.kkt(W, G)
+        if not self.penalty.alpha > 0:
+            return Certificate("kkt", None, None, kkt)
+        A, share, added = self._repaired(W, loss, A, residual)
+        total = self.penalty.conjugate_gap(W[:-1], A) + share * gap + added
+        return Certificate("gap", total, total / max(value, 1e-6 * self.start), kkt)
+
+    def kkt(self, W: Array, G: Array) -> float:
+        """max |dF/dW_jk| / RMS(column j); 0 exactly at the minimum."""
+        distance = self.penalty.distance(W[:-1], G[:-1]) / self.moments.rms[:, None]
+        return float(max(distance.max(initial=0.0), np.abs(G[-1]).max()))
+
+    def natural_certificate(self, W: Array, value: float, G: Array) -> Certificate:
+        """The certificate of the natural dual point, from F and its gradient alone."""
+        A = G[:-1] - self.penalty.grad(W[:-1])
+        loss = value - self.penalty.value(W[:-1])
+        # max|z| of a row is not at hand; the mean over rows of |x|·|W| bounds its mean.
+        slack = rounding_slack(float(np.abs(W[-1]).max() + self.moments.rms @ np.abs(W[:-1]).max(axis=1)))
+        return self._certificate(W, value, loss, G, A, G[-1], slack)
+
+    def certify(self, W: Array, witness: Witness | None = None) -> Evaluation:
+        """F, its gradient and a certificate at W, in one read of the data."""
+        witness = witness or Witness()
+        K = self.shape[1]
+        step = witness.step
+        loss, XGV, biases, gaps, largest = self._sum(
+            1.5 if step is None else 2.0,
+            certify_kernel,
+            loss=self.loss,
+            dual_loss=witness.loss(self.loss),
+            W=W,
+            step=step,
+            lag=witness.lag,
+        )
+        n = self.rows.total_weight
+        loss, gaps = loss / n, gaps / n + rounding_slack(largest / n)
+        value = loss + self.penalty.value(W[:-1])
+        G = self._gradient(XGV[:, :K], biases[:K], W)
+        certificate = self._certificate(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)
+        return Evaluation(value, G, loss, certificate)
+
+    def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[float, Self]]:
+        """The same objective on fewer rows, over and over a whole epoch: (share of the rows, objective)."""
+        for block in self.rows.batches(size, rng):
+            yield block.X.shape[0] / self.rows.shape[0], self._derived(rows=_OneBlock(self.rows, block))
+
+
+class _OneBlock:
+    """Rows that are one block, already taken."""
+
+    def __init__(self, rows: Rows, block: Block) -> None:
+        self.block = block
+        self.shape = block.X.shape
+        self.n_classes = rows.n_classes
+        weight = block.weight
+        self.total_weight = rows.total_weight * self.shape[0] / rows.shape[0] if weight is not None else self.shape[0]
+
+    def sum(self, kernel: Any) -> tuple[Any, ...]:
+        return kernel(self.block)
