@@ -356,10 +356,11 @@ class Objective:
         certificate = self._certificate(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)
         return Evaluation(value, G, loss, certificate)
 
-    def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[float, Self]]:
-        """The same objective on fewer rows, over and over a whole epoch: (share of the rows, objective)."""
+    def batches(self, size: int, rng: np.random.Generator) -> Iterator[Self]:
+        """The same objective on ``size`` rows at a time, in random order, each row once."""
         for block in self.rows.batches(size, rng):
-            yield block.X.shape[0] / self.rows.shape[0], self._derived(rows=_OneBlock(self.rows, block))
+            self.count.count += block.X.shape[0] / self.rows.shape[0]
+            yield self._derived(rows=_OneBlock(self.rows, block), count=Passes())
 
 
 class _OneBlock:
