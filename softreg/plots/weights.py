@@ -1,0 +1,178 @@
+"""What the model has learned: its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softreg.errors import DataError, UsageError
+from softreg.plots.cells import LETTER, NAME_SIZE, colour_bar, name_cells, separate_cells, write_cells
+from softreg.plots.display import Display
+from softreg.plots.style import drawable, drawables, literal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_IMAGES = 100
+_GAP = 0.08  # between two images, in image widths
+_TITLE = 13.0  # points above an image for its class's name
+
+
+class WeightsDisplay(Display):
+    """Weight of each feature for each class: red speaks for the class, blue against it, white is zero.
+
+    As a heat map, classes by features; or, for features that are the pixels of an image, as one image a
+    class.  One colour scale, symmetric about zero, serves all classes.
+
+    Parameters
+    ----------
+    coef : array (K, p)
+        A binary model may show one row, which speaks for the second of its two classes and against the first.
+    classes : sequence of K labels (or of two, when coef has one row)
+    feature_names : sequence of p names, optional
+    unit : str
+        What the colours measure; logits of a softmax are nats.
+    """
+
+    def __init__(
+        self,
+        coef: ArrayLike,
+        classes: Sequence[object] | NDArray[Any],
+        feature_names: Sequence[object] | NDArray[Any] | None = None,
+        *,
+        unit: str = "nats per unit of the feature",
+    ) -> None:
+        dense = coef.toarray() if hasattr(coef, "toarray") else coef  # scikit-learn's sparsify()
+        self.coef = np.asarray(dense, dtype=np.float64)
+        if self.coef.ndim != 2 or 0 in self.coef.shape:
+            raise DataError(f"coefficients of shape {self.coef.shape}: not (classes, features)")
+        K, p = self.coef.shape
+        self.classes = list(classes)
+        if K == 1 and len(self.classes) == 2:
+            self.rows = [f"{drawable(self.classes[1], 14)} − {drawable(self.classes[0], 14)}"]
+        else:
+            self.rows = drawables(self.classes, 24)
+        if len(self.rows) != K:
+            raise DataError(f"coefficients of shape {self.coef.shape} for {len(self.classes)} classes")
+        self.feature_names = None if feature_names is None else list(feature_names)
+        if self.feature_names is not None and len(self.feature_names) != p:
+            raise DataError(f"{len(self.feature_names)} feature names for {p} features")
+        self.unit = unit
+
+    @classmethod
+    def from_coefficients(
+        cls,
+        coef: ArrayLike,
+        classes: Sequence[object] | NDArray[Any],
+        feature_names: Sequence[object] | NDArray[Any] | None = None,
+        *,
+        unit: str = "nats per unit of the feature",
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Self:
+        """The picture of coefficients (K, p); ``options`` (such as ``shape``) go to `plot`."""
+        return cls(coef, classes, feature_names, unit=unit).plot(ax, **options)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        unit: str = "nats per unit of the feature",
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Self:
+        """The picture of a fitted linear classifier's ``coef_``, ``classes_`` and ``feature_names_in_``."""
+        names = getattr(estimator, "feature_names_in_", None)
+        return cls(estimator.coef_, estimator.classes_, names, unit=unit).plot(ax, **options)
+
+    def plot(self, ax: Axes | None = None, *, shape: tuple[int, int] | None = None, **image_options: Any) -> Self:
+        """Draw the weights on ``ax`` or on a new figure.
+
+        Parameters
+        ----------
+        shape : (height, width), optional
+            Draw the weights of each class as an image of that many pixels, at most the first 100 classes.
+        **image_options
+            Passed on to ``Axes.imshow``.
+
+        Raises
+        ------
+        UsageError
+            If an image of ``shape`` has not as many pixels as there are features.
+        """
+        p = self.coef.shape[1]
+        if shape is not None and (min(shape) < 1 or shape[0] * shape[1] != p):
+            raise UsageError(f"shape {shape[0]}x{shape[1]} has {shape[0] * shape[1]} pixels, the model {p} features")
+        return super().plot(ax, shape=shape, **image_options)
+
+    def _size(self, *, shape: tuple[int, int] | None = None, **options: Any) -> tuple[float, float]:
+        K, p = self.coef.shape
+        if shape is None:
+            lying = 0.085 * max(map(len, self.rows))
+            standing = (
+                0.0
+                if self.feature_names is None
+                else 0.075 * max(len(drawable(name, 24)) for name in self.feature_names)
+            )
+            return (
+                float(np.clip(1.4 + lying + 0.3 * p, 4.2, 9.0)),
+                float(np.clip(0.9 + standing + 0.27 * K, 2.2, 9.0)),
+            )
+        across, down = _grid(min(K, _MOST_IMAGES))
+        width = float(np.clip(1.25 * across, 2.2, 8.0))
+        return width + 0.9, float(np.clip(width / across * shape[0] / shape[1] + 0.25, 0.5, 8.0)) * down + 0.35
+
+    def _draw(self, ax: Axes, *, shape: tuple[int, int] | None = None, **image_options: Any) -> None:
+        largest = np.abs(self.coef[np.isfinite(self.coef)]).max(initial=0.0)
+        colours = {"cmap": "RdBu_r", "vmin": -(largest or 1.0), "vmax": largest or 1.0} | image_options
+        if shape is None:
+            self._draw_heat_map(ax, colours)
+        else:
+            self._draw_images(ax, shape, colours)
+
+    def _draw_heat_map(self, ax: Axes, colours: dict[str, Any]) -> None:
+        K, p = self.coef.shape
+        image = ax.imshow(self.coef, **({"aspect": "auto"} | colours))
+        separate_cells(ax, K, p)
+        ax.set_xlabel("feature")
+        ax.set_ylabel("class")
+        colour_bar(ax, image, f"weight ({self.unit})")
+        name_cells(ax, self.rows, range(p) if self.feature_names is None else self.feature_names)
+        write_cells(ax, image, np.array([[f"{w:.2g}" for w in row] for row in self.coef.tolist()]))
+
+    def _draw_images(self, ax: Axes, shape: tuple[int, int], colours: dict[str, Any]) -> None:
+        """All images in one Axes, so that they can stand wherever an Axes can; a unit is an image's width."""
+        K = min(len(self.rows), _MOST_IMAGES)
+        across, down = _grid(K)
+        height = shape[0] / shape[1]
+        # What the names' 13 points are in image widths follows from the room there is.
+        place, figure_size = ax.get_position(), self.figure_.get_size_inches() * 72.0
+        step = 1.0 + _GAP
+        title = _TITLE / max(place.width * figure_size[0] / (across * step), 1.0)
+        letters = int(_TITLE / title / (LETTER * NAME_SIZE))
+        for k in range(K):
+            x, y = k % across * step, k // across * (height + title + _GAP / 2)
+            image = ax.imshow(self.coef[k].reshape(shape), extent=(x, x + 1, y + height, y), origin="upper", **colours)
+            name = drawable(self.rows[k], max(letters, 3))
+            ax.text(x + 0.5, y - 0.2 * title, name, ha="center", va="bottom", fontsize=NAME_SIZE, **literal(name))
+        ax.set_xlim(0, across * step - _GAP)
+        ax.set_ylim(down * (height + title + _GAP / 2) - title - _GAP / 2, -title)
+        ax.set_axis_off()
+        if len(self.rows) > K:
+            ax.set_title(f"the first {K} of {len(self.rows)} classes", loc="left", fontsize=9)
+        colour_bar(ax, image, f"weight ({self.unit})")
+
+
+def _grid(K: int) -> tuple[int, int]:
+    """Columns and rows for K images: few empty places, wider than high."""
+
+    def untidiness(across: int) -> float:
+        down = -(-K // across)
+        return (across * down - K) / K + abs(np.log(across / down / 1.8))
+
+    across = min(range(1, K + 1), key=untidiness) if K > 4 else K
+    return across, -(-K // across)
