@@ -120,7 +120,8 @@ def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
         T = np.zeros((len(block.y), n_classes))
         T[np.arange(len(block.y)), block.y] = 1
     T = weighted(block, T)
-    squares = X * X if isinstance(X, np.ndarray) else X.power(2)
+    # Not X.power(2): it sorts and merges entries in place, and a sparse block's indices are the caller's own.
+    squares = X * X if isinstance(X, np.ndarray) else X.multiply(X)
     s = np.ones(X.shape[0]) if block.weight is None else block.weight
     return (
         back_product(X, s[:, None])[:, 0],
