@@ -216,9 +216,8 @@ class Objective:
 
     def _derived(self, **changes: Any) -> Self:
         other = replace(self, **changes)
-        for name in ("moments", "start"):  # what is already known stays known
-            if name in self.__dict__:
-                object.__setattr__(other, name, self.__dict__[name])
+        if "moments" in self.__dict__:  # what is already known stays known
+            object.__setattr__(other, "moments", self.moments)
         return other
 
     def _sum(self, passes: float, kernel: Any, **known: Any) -> tuple[Any, ...]:
