@@ -83,9 +83,7 @@ def check_writable(path: Path) -> None:
         if os.path.isdir(target):
             raise IsADirectoryError(None, "it is a folder")
         if not os.path.isdir(os.path.dirname(target)):
-            raise NotADirectoryError(
-                None, f"there is no folder '{safe_text(os.path.dirname(os.fspath(path)))}'"
-            )
+            raise NotADirectoryError(None, f"there is no folder '{safe_text(os.path.dirname(os.fspath(path)))}'")
         with suppress(FileNotFoundError):
             os.stat(target)  # finds a name that is too long, which the temporary one would hide
             if not os.access(target, os.W_OK):

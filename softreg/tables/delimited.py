@@ -151,8 +151,10 @@ class _Body:
         for column, series in ((self.columns.target, self.targets), (self.columns.group, self.groups)):
             if column is not None:
                 text = cells.gather_every(len(self.names), column).fill_null("")
-                self._note_empty((text == "").arg_true().to_numpy(), column, block)
                 series.append(text)
+                empty = (text == "").arg_true()
+                if len(empty):
+                    self._note_empty(column, len(empty), block.lines[empty[0]])
         self.lines.append(block.lines)
 
     def _cells(self, block: Block) -> pl.Series:
@@ -192,7 +194,7 @@ class _Body:
     def _numbers(self, cells: pl.Series, block: Block, out: np.ndarray) -> None:
         """Fill ``out`` (m, p) from the cells, or refuse the first one that is not a finite number."""
         numbers = cells.cast(pl.Float64, strict=False).to_numpy().reshape(len(out), -1)
-        np.take(numbers, self.columns.features, axis=1, out=out)
+        np.take(numbers, self.columns.features, axis=1, out=out, mode="clip")  # "raise" would buffer
         finite = np.isfinite(out)
         if finite.all():
             return
@@ -209,13 +211,14 @@ class _Body:
                 + ("is not a number" if np.isnan(values[i]) else "is not finite as a float64")
             )
         out[rows, features] = values
-        for column in np.unique(columns[empty]):
-            self._note_empty(rows[empty & (columns == column)], int(column), block)
+        empty_rows = rows[empty]
+        found = np.unique(columns[empty], return_index=True, return_counts=True)
+        for column, first, count in zip(*(part.tolist() for part in found), strict=True):
+            self._note_empty(column, count, block.lines[empty_rows[first]])
 
-    def _note_empty(self, rows: np.ndarray, column: int, block: Block) -> None:
-        if len(rows):
-            before, line = self.empty.get(column, (0, int(block.lines[rows[0]])))
-            self.empty[column] = (before + len(rows), line)
+    def _note_empty(self, column: int, count: int, line: int) -> None:
+        before, first_line = self.empty.get(column, (0, int(line)))
+        self.empty[column] = (before + count, first_line)
 
     def table(self, fitting: bool, target: str | None, require_target: bool) -> Table:
         """All that was read, checked as a whole."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from softreg.errors import DataError
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 21  # small enough for caches, large enough to keep polars' threads busy
 LONGEST_RECORD = 1 << 28
 
 _NEWLINE, _CR, _QUOTE = 10, 13, 34
