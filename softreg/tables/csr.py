@@ -6,11 +6,14 @@ scipy trusts the three arrays of a CSR matrix: one index out of range and a prod
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from softreg.errors import DataError, ResourceError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 KEYS = ("data", "indices", "indptr", "shape", "format")
 _MOST_COLUMNS = 20_000_000
@@ -34,6 +37,8 @@ def csr_from_parts(path: str, parts: Mapping[str, np.ndarray]) -> csr_array:
         raise DataError(f"{path}: a column index is outside 0 to {p - 1}")
     if p > _MOST_COLUMNS:
         raise ResourceError(f"{path}: {p} columns are more than the {_MOST_COLUMNS} that can be named")
+    from scipy.sparse import csr_array  # here, for dense files share this module's KEYS and need no scipy
+
     X = csr_array((data, indices, indptr), shape=(n, p))
     if not X.has_canonical_format:
         X.sort_indices()
