@@ -238,7 +238,7 @@ class WestonWatkins:
         """The second derivative of each term."""
         t = self.temperature
         if t == 0:
-            return (2.0 if self.squared else 0.0) * (M > 0)
+            return (2 if self.squared else 0) * (M > 0).astype(M.dtype)
         P, A = replace(self, squared=False)._terms(M)
         with np.errstate(under="ignore"):
             slope = A * (1 - A) / t
