@@ -5,10 +5,11 @@ from __future__ import annotations
 import pickle
 from dataclasses import FrozenInstanceError, replace
 from decimal import Decimal, localcontext
-from math import exp, log, log1p
+from math import exp, log
 
 import numpy as np
 import pytest
+from formulas import gradient_of_row, softplus, value_of_row
 from kinds import HINGES, LOSSES, SMOOTH, SMOOTHED, UNSMOOTHED, each, soft_targets
 
 from softreg.losses import LOSSES as REGISTRY
@@ -30,27 +31,7 @@ def dot(A, B):
     return (A * B).sum(axis=1)
 
 
-# --- the formulas, one row at a time (the slow twins) -------------------------------------------------------------
-
-
-def softplus(m, t):
-    return max(m, 0.0) if t == 0 else max(m, 0.0) + t * log1p(exp(-abs(m) / t))
-
-
-def value_of_row(loss, z, y):
-    """The loss of one row as MATH.md writes it."""
-    if loss.name == "softmax":
-        top = max(z)
-        return log(sum(exp(a - top) for a in z)) - (z[y] - top)
-    margins = [loss.margin + z[k] - z[y] for k in range(len(z)) if k != y]
-    t = loss.temperature
-    if loss.name == "weston_watkins":
-        terms = [softplus(m, t) for m in margins]
-        return sum(h**2 for h in terms) if loss.squared else sum(terms)
-    slacks = sorted([0.0, *margins])
-    worst = slacks.pop()
-    h = worst if t == 0 else worst + t * log1p(sum(exp((a - worst) / t) for a in slacks))
-    return h**2 if loss.squared else h
+# --- the conjugates, and their domains -----------------------------------------------------------------------------
 
 
 def conjugate(loss, V, y):
@@ -138,6 +119,8 @@ def test_the_loss_is_its_formula_row_by_row(loss, K):
     expected = [value_of_row(loss, z.tolist(), int(k)) for z, k in zip(Z, y, strict=True)]
     np.testing.assert_allclose(loss.value(Z, y), expected, rtol=1e-12)
     np.testing.assert_array_equal(loss.value_grad(Z, y)[0], loss.value(Z, y))
+    expected_G = [gradient_of_row(loss, z.tolist(), int(k)) for z, k in zip(Z, y, strict=True)]
+    np.testing.assert_allclose(loss.value_grad(Z, y)[1], expected_G, rtol=1e-12, atol=1e-15)
 
 
 @each(LOSSES, "loss")
