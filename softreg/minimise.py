@@ -124,6 +124,9 @@ class History(Mapping[str, list[Any]]):
         return len(self._columns["iteration"])
 
 
+#: Iterations without a lower objective or a better certificate after which a solver has stalled.
+STALL = 500
+
 Callback = Callable[[Iterate, History], bool | None]
 
 
@@ -138,6 +141,7 @@ class Result:
     status: Status
     message: str
     history: History
+    signal: int | None = None  # what interrupted it
 
     @property
     def n_iter(self) -> int:
@@ -181,7 +185,8 @@ def minimise(
     best: Iterate | None = None
     status, message = None, ""
     seconds = 0.0
-    with one_thread_blas(), interruptible() as interrupted:
+    waited, lowest, tightest = 0, np.inf, np.inf
+    with one_thread_blas(), interruptible() as signals:
         path = solver.iterates(objective, objective.zeros() if W0 is None else np.asarray(W0, dtype=np.float64))
         while status is None:
             started = time.perf_counter()
@@ -201,13 +206,19 @@ def minimise(
             _record(history, objective, iterate, seconds)
             if best is None or iterate.value <= best.value or iterate.certificate.meets(tol):
                 best = iterate
+            if iterate.value < lowest - 1e-15 * abs(lowest) or iterate.certificate.value < 0.9 * tightest:
+                waited = 0
+            lowest, tightest = min(lowest, iterate.value), min(tightest, iterate.certificate.value)
+            waited += 1
             asked = [callback(iterate, history) for callback in callbacks]
             if iterate.certificate.meets(tol):
                 status = Status.CERTIFIED if iterate.certificate.kind == "gap" else Status.STATIONARY
             elif any(asked):
                 status, message = Status.STOPPED_EARLY, f"stopped early after {history.n_rows - 1} iterations"
-            elif interrupted():
+            elif signals:
                 status, message = Status.INTERRUPTED, f"interrupted after {history.n_rows - 1} iterations"
+            elif waited > STALL:
+                break
             elif max_iter is not None and history.n_rows > max_iter:
                 message = f"stopped by max_iter = {max_iter}"
                 break
@@ -238,6 +249,7 @@ def minimise(
         status=status,
         message=describe(status, message, best.certificate, tol),
         history=history,
+        signal=signals[0] if signals else None,
     )
 
 
@@ -282,8 +294,8 @@ def describe(status: Status, message: str, certificate: Certificate, tol: float)
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C (or SIGTERM) into a flag that the loop reads, the second into the usual exception.
+def interruptible() -> Iterator[list[int]]:
+    """Turn the first Ctrl-C (or SIGTERM) into an entry of a list that the loop reads; the second does what it always did.
 
     Only in the main thread, and only where Python's own handlers stand: other programs keep theirs.
     """
@@ -294,7 +306,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         for which, old in previous.items():
             signal.signal(which, old)
 
-    previous: dict[int, Any] = {}
+    previous: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for which, standard in (
             (signal.SIGINT, signal.default_int_handler),
@@ -303,7 +315,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             if signal.getsignal(which) is standard:
                 previous[which] = signal.signal(which, handle)
     try:
-        yield lambda: bool(caught)
+        yield caught
     finally:
         for which, old in previous.items():
             signal.signal(which, old)

@@ -42,7 +42,8 @@ class Newton:
         value, G = objective.value_grad(W)
         yield Iterate(W, value, G)
         step_of: Any
-        if W.size <= self.direct_limit:
+        exact = W.size <= self.direct_limit
+        if exact:
             step_of = ExactStep(objective)
         else:
             from softreg.solvers.conjugate_gradient import TruncatedStep
@@ -72,6 +73,13 @@ class Newton:
                     yield Iterate(W, value, G, 1.0, here.certificate, witness)
                     continue
             point = backtracking(objective.value_grad, W, value, D, slope)
+            if point is None and exact:
+                # Rounding in a nearly singular H has spoilt the direction: lean towards the gradient.
+                for ridge in (1e-9, 1e-6, 1e-3):
+                    D = step_of(W, value, G, ridge)
+                    point = backtracking(objective.value_grad, W, value, D, float(np.vdot(G, D)))
+                    if point is not None:
+                        break
             if point is None:
                 return
             _, W, value, G = point
@@ -85,7 +93,7 @@ class ExactStep:
         self.objective = objective
         self.coordinates = Coordinates.of(objective)
 
-    def __call__(self, W: Array, value: float, G: Array) -> Array:
+    def __call__(self, W: Array, value: float, G: Array, ridge: float = 0.0) -> Array:
         coordinates, shape = self.coordinates, G.shape
         H = self.objective.hessian(W, coordinates.mean, coordinates.scale)
         if not self.objective.fit_intercept:
@@ -97,7 +105,7 @@ class ExactStep:
         H *= scale
         H *= scale[:, None]
         g = coordinates.gradient(G).ravel() * scale
-        d = solve_positive(H, -g).reshape(-1) * scale
+        d = solve_positive(H, -g, ridge) * scale
         return coordinates.raw(d.reshape(shape))
 
 
@@ -110,9 +118,8 @@ def fix_shift(H: Array, shape: tuple[int, int]) -> None:
     blocks[j, :, j, :] += (np.where(strength > 0, strength, 1.0) / K)[:, None, None]
 
 
-def solve_positive(H: Array, b: Array) -> Array:
-    """H^-1 b for a positive semidefinite H of unit diagonal; the least ridge that lets Cholesky pass."""
-    ridge = 0.0
+def solve_positive(H: Array, b: Array, ridge: float = 0.0) -> Array:
+    """(H + ridge·I)^-1 b for a positive semidefinite H of unit diagonal; the ridge grows until Cholesky passes."""
     n = len(H)
     while True:
         A = H.copy()

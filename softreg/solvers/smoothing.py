@@ -26,7 +26,7 @@ class Smoothing:
     start: float = 1.0
     factor: float = 0.3
     end: float = 1e-9
-    limit: int = 60
+    limit: int = 2000
 
     @property
     def name(self) -> str:

@@ -15,6 +15,24 @@ from softreg.objective import Objective
 Array = NDArray[Any]
 
 
+#: Epochs without a new lowest objective (by a thousandth of it) after which a stochastic solver has stalled.
+PATIENCE = 30
+
+
+class _Progress:
+    """Whether F still falls."""
+
+    def __init__(self, value: float) -> None:
+        self.lowest, self.waited = value, 0
+
+    def stalled(self, value: float) -> bool:
+        if value < self.lowest - 1e-3 * abs(self.lowest):
+            self.lowest, self.waited = value, 0
+        else:
+            self.waited += 1
+        return self.waited >= PATIENCE
+
+
 def _checked(objective: Objective, W: Array, start: float, rate: float, name: str) -> tuple[float, Array]:
     with np.errstate(over="ignore", invalid="ignore"):
         value, G = objective.value_grad(W)
@@ -58,7 +76,8 @@ class SGD:
         yield Iterate(W, value, G)
         velocity = np.zeros_like(W)
         mean, count, epoch = W, 0, 0
-        while True:
+        progress = _Progress(value)
+        while not progress.stalled(value):
             step = rate / (1 + self.decay * epoch) if self.schedule == "inverse" else rate
             for batch in objective.batches(self.batch_size, rng):
                 with np.errstate(over="ignore", invalid="ignore"):
@@ -100,7 +119,8 @@ class Adam:
         start = value
         yield Iterate(W, value, G)
         m, v, t, epoch = np.zeros_like(W), np.zeros_like(W), 0, 0
-        while True:
+        progress = _Progress(value)
+        while not progress.stalled(value):
             step = rate / np.sqrt(1 + epoch)
             for batch in objective.batches(self.batch_size, rng):
                 t += 1
