@@ -295,7 +295,7 @@ def describe(status: Status, message: str, certificate: Certificate, tol: float)
 
 @contextmanager
 def interruptible() -> Iterator[list[int]]:
-    """Turn the first Ctrl-C (or SIGTERM) into an entry of a list that the loop reads; the second does what it always did.
+    """Turn the first Ctrl-C (or SIGTERM) into an entry of a list that the loop reads; the second acts as always.
 
     Only in the main thread, and only where Python's own handlers stand: other programs keep theirs.
     """
