@@ -61,6 +61,6 @@ def make_solver(
         solver = Adam(learning_rate, batch_size, seed=seed)
     else:
         raise ValueError(f"solver={name!r}: one of {', '.join(SOLVERS)}")
-    if not objective.loss.smooth and not isinstance(solver, SGD | Adam):
+    if not objective.loss.smooth and not isinstance(solver, SGD | Adam | Smoothing):
         solver = Smoothing(solver)
     return solver, reason

@@ -14,7 +14,7 @@ from softreg.certificate import Witness
 from softreg.minimise import Iterate
 from softreg.objective import Objective
 from softreg.solvers.coordinates import Coordinates
-from softreg.solvers.line_search import accepts, backtracking
+from softreg.solvers.line_search import accepts, minimising
 
 Array = NDArray[Any]
 
@@ -72,12 +72,12 @@ class Newton:
                     W, value, G = W + D, here.value, here.gradient
                     yield Iterate(W, value, G, 1.0, here.certificate, witness)
                     continue
-            point = backtracking(objective.value_grad, W, value, D, slope)
+            point = minimising(objective.value_grad, W, value, D, slope)
             if point is None and exact:
                 # Rounding in a nearly singular H has spoilt the direction: lean towards the gradient.
                 for ridge in (1e-9, 1e-6, 1e-3):
                     D = step_of(W, value, G, ridge)
-                    point = backtracking(objective.value_grad, W, value, D, float(np.vdot(G, D)))
+                    point = minimising(objective.value_grad, W, value, D, float(np.vdot(G, D)))
                     if point is not None:
                         break
             if point is None:
