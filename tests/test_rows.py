@@ -132,7 +132,7 @@ def test_sums_do_not_depend_on_storage(kind, weighted):
 @each(LOSSES, "loss")
 @each(ROWS, "kind")
 def test_sums_do_not_depend_on_block_size(kind, loss, monkeypatch):
-    X, y, weight = random_problem(2, n=1000)
+    X, y, weight = random_problem(2, n=500)
     results = []
     for entries in (1, 100 * X.shape[1], 1 << 18):
         set_block_entries(monkeypatch, entries)
