@@ -194,8 +194,9 @@ def minimise(
                 iterate = next(path, None)
             except Diverged as error:
                 iterate, status, message = None, Status.DIVERGED, str(error)
-            if iterate is not None and np.isfinite(iterate.value) and np.isfinite(iterate.gradient).all():
-                iterate = _with_certificate(objective, iterate)
+            if iterate is not None:
+                finite = np.isfinite(iterate.value) and np.isfinite(iterate.gradient).all()
+                iterate = _with_certificate(objective, iterate) if finite else replace(iterate, certificate=None)
             seconds += time.perf_counter() - started
             if iterate is None:
                 break
