@@ -1,0 +1,137 @@
+"""Options that commands share, each spelled once: its name, what it takes, and its help.
+
+An option is named like the field of `softreg.training.Settings` or `softreg.config.Run` that it fills (and like its key
+in a configuration file, and the parameter of the estimators).  All of them arrive as text, or None where not given:
+`softreg.config` gives flags and configuration keys one meaning and one manner of refusal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+Table = Annotated[str, typer.Argument(metavar="DATA", help="CSV or TSV file with a header line, or npz.")]
+OptionalTable = Annotated[
+    str | None, typer.Argument(metavar="DATA", help="CSV or TSV file with a header line, or npz.")
+]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model file that fit has saved.")]
+
+
+def _text(name: str, metavar: str, help: str, *names: str) -> Any:
+    return Annotated[str | None, typer.Option(f"--{name}", *names, metavar=metavar, help=help, show_default=False)]
+
+
+def _switch(name: str, help: str) -> Any:
+    return Annotated[bool | None, typer.Option(f"--{name}/--no-{name}", help=help, show_default=False)]
+
+
+#: Which loss is minimised: for commands that fit one.
+LOSS: dict[str, Any] = {
+    "loss": _text("loss", "NAME", "softmax (default), weston_watkins or crammer_singer."),
+    "squared": _switch("squared", "Square each hinge term."),
+}
+
+#: The other fields of Settings.
+SETTINGS: dict[str, Any] = {
+    "margin": _text("margin", "NUMBER", "Margin of the hinges; 1."),
+    "alpha": _text("alpha", "NUMBER", "Strength of the penalty (alpha/2)·||W||² on the mean loss; 1e-4."),
+    "C": _text(
+        "C", "NUMBER", "The same as scikit-learn counts it: alpha = 1/(C · rows), 2/(C · rows) for two classes."
+    ),
+    "fit_intercept": _switch("fit-intercept", "Whether classes have an intercept; yes."),
+    "class_weight": _text("class-weight", "balanced", "Give every class the same total weight."),
+    "solver": _text("solver", "NAME", "auto (default), newton, lbfgs, gd, momentum, nesterov, sgd or adam."),
+    "learning_rate": _text(
+        "learning-rate", "NUMBER", "Of gd, momentum, nesterov, sgd, adam; or auto (default), lipschitz."
+    ),
+    "batch_size": _text("batch-size", "ROWS", "Of sgd and adam; 256."),
+    "momentum": _text("momentum", "NUMBER", "Of the solvers momentum and sgd; 0.9."),
+    "max_iter": _text("max-iter", "COUNT", "Stop after so many iterations; else when certified or stalled."),
+    "max_time": _text("max-time", "SECONDS", "Stop after so much time in the solver."),
+    "tol": _text("tol", "NUMBER", "Target of the certificate, relative; 1e-6, and 1e-3 for hinges not squared."),
+    "standardize": _switch("standardize", "Penalise weights of columns brought to mean 0 and spread 1."),
+    "early_stopping": _switch("early-stopping", "Stop when the validation loss no longer falls, and keep its best."),
+    "n_iter_no_change": _text("n-iter-no-change", "COUNT", "Patience of early stopping, in iterations; 10."),
+    "random_state": _text("random-state", "SEED", "Of splits and of stochastic solvers; 0.", "--seed"),
+    "n_jobs": _text("n-jobs", "COUNT", "Threads (speed only, never the result); all cores unless given."),
+}
+
+#: What a fit needs besides Settings, less DATA.
+TARGET: dict[str, Any] = {
+    "target": _text("target", "COLUMN", "The column of labels; needed for tables."),
+    "group": _text("group", "COLUMN", "Keep rows of one group on one side of every split."),
+    "validation_fraction": _text("validation-fraction", "F", "Keep this part of the rows apart, stratified."),
+}
+
+RUN: dict[str, Any] = {
+    **TARGET,
+    "validation": _text("validation", "FILE", "Rows kept apart, in a file of their own."),
+    "tune": _switch("tune", "Choose alpha by cross-validation first."),
+    "output": _text("output", "MODEL", "Save the model here.", "-o"),
+    "plot": _text("plot", "FILE", "Draw the loss curve: .png, .svg or .pdf."),
+    "history": _text("history", "FILE", "Write a CSV row per iteration."),
+}
+
+CONFIG = _text("config", "FILE.toml", "Read options from here; those given as flags go before.")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a command speaks: as one JSON object, or only when something is wrong."""
+
+    json: bool = False
+    quiet: bool = False
+
+
+_MANNER: dict[str, Any] = {
+    "json": Annotated[bool, typer.Option("--json", help="Print one JSON object.", show_default=False)],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.", show_default=False)],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", show_default=False)],
+}
+
+
+def takes(**groups: dict[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: a parameter named like a keyword receives the options of that group that were given, as a dict."""
+
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.option_groups = groups  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def expand(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """The same command with each group of options in place of the parameter that receives it.
+
+    A parameter ``manner`` stands for ``--json``, ``--quiet`` and ``--debug``.
+    """
+    groups: dict[str, dict[str, Any]] = {**getattr(function, "option_groups", {}), "manner": _MANNER}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if name not in groups:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        default = False if name == "manner" else None
+        parameters += [
+            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for option, annotation in groups[name].items()
+        ]
+    parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
+
+    def command(**values: Any) -> int | None:
+        for name, group in groups.items():
+            given = {option: values.pop(option) for option in group}
+            if name == "manner":
+                values[name] = Manner(given["json"], given["quiet"])
+            else:
+                values[name] = {option: value for option, value in given.items() if value is not None}
+        return function(**values)
+
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command

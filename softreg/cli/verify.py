@@ -1,0 +1,21 @@
+"""``softreg verify``: does what a model file claims hold on its training data?"""
+
+from __future__ import annotations
+
+from softreg.cli.options import Manner, Model, Table
+from softreg.cli.printing import narrate, result
+
+
+def verify(model: Model, data: Table, *, manner: Manner) -> int:
+    """Recompute from the data what a model file claims."""
+    from softreg import report, workflows
+
+    verified = workflows.verify(model, data)
+    if manner.json:
+        result(report.to_json("verify", verified))
+    elif not manner.quiet:
+        result(report.verification_text(verified))
+    if verified.holds:
+        return 0
+    narrate(f"error: {verified.message}")
+    return 6
