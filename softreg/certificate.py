@@ -81,6 +81,8 @@ def repair(residual: Array, mean_target: Array) -> tuple[float, Array]:
 
     lambda = max_k r_k+ / (r_k+ + t_k), so that u = t - (1 - lambda)/lambda · r stays >= 0.
     """
+    # The sum over classes is 0 but for rounding, which is all that is left of a residual near the optimum.
+    residual = residual - residual.mean()
     up = np.maximum(residual, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(up > 0, up / (up + mean_target), 0.0)
