@@ -84,7 +84,7 @@ def looks_soft(y: Any) -> bool:
     shape = getattr(y, "shape", None)
     if shape is None:
         try:
-            shape = np.shape(y)
+            shape = np.asarray(y).shape
         except ValueError:  # ragged: for the label check to refuse
             return False
     return len(shape) == 2 and shape[1] >= 2

@@ -178,7 +178,7 @@ class SoftmaxRegression(LinearClassifier):
             float32 where X is, computed in float64.
         """
         Z, dtype = self._logits(X)
-        return softmax(Z).astype(dtype if dtype == np.float32 else np.float64, copy=False)
+        return _as_type_of_X(softmax(Z), dtype)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Logarithms of `predict_proba`, finite however certain a row is.
@@ -193,7 +193,11 @@ class SoftmaxRegression(LinearClassifier):
             float32 where X is, computed in float64.
         """
         Z, dtype = self._logits(X)
-        return log_softmax(Z).astype(dtype if dtype == np.float32 else np.float64, copy=False)
+        L = _as_type_of_X(log_softmax(Z), dtype)
+        if L.dtype != Z.dtype:
+            # A float32 probability of exactly 1 has logarithm 0: the two methods must not disagree.
+            L[_as_type_of_X(softmax(Z), dtype) == 1] = 0
+        return L
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy; of soft labels, the share of rows whose most probable label is predicted.
@@ -211,3 +215,7 @@ class SoftmaxRegression(LinearClassifier):
         if looks_soft(y):
             y = self.classes_[np.asarray(y).argmax(axis=1)]
         return super().score(X, y, sample_weight)
+
+
+def _as_type_of_X(P: Array, dtype: Any) -> Array:
+    return P.astype(np.float32 if dtype == np.float32 else np.float64, copy=False)
