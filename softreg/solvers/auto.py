@@ -30,7 +30,7 @@ class LBFGSThenNewton:
     """
 
     window: int = 10
-    slow: float = 1e-2
+    slow: float = 1e-5
 
     name = "lbfgs, then newton"
 
