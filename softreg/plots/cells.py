@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.plots.display import figure_of
-from softreg.plots.style import drawable, drawables, literal
+from softreg.plots.style import drawables, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +30,9 @@ def name_cells(ax: Axes, rows: Sequence[object], columns: Sequence[object]) -> N
     Column names lie if they fit side by side, and stand upright otherwise.
     """
     row_names, column_names = drawables(rows, NAME_LIMIT), drawables(columns, NAME_LIMIT)
-    # First with every name, standing, which takes most room from the cells; the room left is then measured.
-    _name(ax.yaxis, row_names)
-    _name(ax.xaxis, column_names, rotation=90.0)
+    # First the longest names alone, standing: they leave the cells least room, which is then measured.
+    _name(ax.yaxis, [max(row_names, key=len)])
+    _name(ax.xaxis, [max(column_names, key=len)], rotation=90.0)
     width, height = cell_points(ax, len(row_names), len(column_names))
     widest = max(map(len, column_names)) * LETTER * NAME_SIZE + 4
     line = 1.25 * NAME_SIZE
@@ -69,7 +69,7 @@ def write_cells(
     """Write ``texts`` (rows, columns) into the cells of ``image``, if they fit at a legible size; else nothing."""
     width, height = cell_points(ax, *texts.shape)
     longest = max(len(text) for text in texts.flat)
-    size = min(9.0, 0.9 * width / (longest * LETTER), 0.75 * height)
+    size = min(9.0, 0.85 * width / (longest * LETTER), 0.75 * height)
     if size < _SMALLEST:
         return []
     colours = np.asarray(image.to_rgba(cast("Any", image.get_array())))
@@ -98,14 +98,13 @@ def separate_cells(ax: Axes, rows: int, columns: int) -> None:
         ax.tick_params(which="minor", length=0)
 
 
-def colour_bar(ax: Axes, image: AxesImage, label: str, **options: Any) -> Colorbar:
+def colour_bar(ax: Axes, image: AxesImage, label: str = "", **options: Any) -> Colorbar:
     """A colour bar as high as ``ax``, to the right of it and belonging to it."""
-    label = drawable(label, 60)
     place = ax.inset_axes((1.0, 0.0, 0.03, 1.0))
     place.set_axes_locator(cast("Any", _BesideAxes(ax)))
     bar = figure_of(ax).colorbar(image, cax=place, **options)
     bar.outline.set_visible(False)
-    bar.set_label(label, **literal(label))
+    bar.set_label(label)
     return bar
 
 

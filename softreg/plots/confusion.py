@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError
-from softreg.plots.cells import colour_bar, name_cells, separate_cells, write_cells
+from softreg.plots.cells import NAME_LIMIT, colour_bar, name_cells, separate_cells, write_cells
 from softreg.plots.display import Display
+from softreg.plots.style import drawables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,8 +89,10 @@ class ConfusionDisplay(Display):
         return super().plot(ax, **image_options)
 
     def _size(self, **options: Any) -> tuple[float, float]:
-        side = float(np.clip(2.2 + 0.34 * len(self.classes), 3.6, 8.0))
-        return side + 0.6, side
+        cells = float(np.clip(1.2 + 0.34 * len(self.classes), 2.2, 6.6))
+        longest = 0.075 * max(map(len, drawables(self.classes, NAME_LIMIT)))
+        standing = longest if longest > cells / len(self.classes) else 0.15
+        return cells + longest + 1.2, cells + standing + 0.6
 
     def _draw(self, ax: Axes, **image_options: Any) -> None:
         from matplotlib.ticker import PercentFormatter

@@ -82,7 +82,7 @@ class ConvergenceDisplay(Display):
         ax.set_yscale("log")
         draw_curves(ax, self.histories, x, kinds, positive=True, **line_options)
         if self.tol is not None and self.tol > 0:
-            ax.axhline(self.tol, color=GREY, linewidth=1.0, linestyle=(0, (6, 2, 1, 2)), zorder=1)
+            ax.axhline(self.tol, color=GREY, linewidth=1.2, linestyle=(0, (6, 2, 1, 2)), zorder=2)
             # At the left, where every run is still far above it.
             ax.annotate(
                 f"tol {self.tol:g}",

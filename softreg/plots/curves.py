@@ -15,6 +15,7 @@ from softreg.text import safe_text
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 #: Equal-length columns of numbers, None where a value is not known.
 History = Mapping[str, Sequence[float | None]]
@@ -94,10 +95,10 @@ def draw_curves(
             (line,) = ax.plot(clock[known], y[known], **options)
             drawn.append(y[known])
             if many:
-                runs.setdefault(label, _key(line, linestyle="-", markerfacecolor=line.get_color()))
-                styles.setdefault(title, _key(line, color=GREY, marker="", linestyle=dashes))
+                runs.setdefault(label, _key(line, "-", markerfacecolor=line.get_color()))
+                styles.setdefault(title, _key(line, dashes, color=GREY, marker=""))
             else:
-                styles.setdefault(title, _key(line))
+                styles.setdefault(title, _key(line, dashes))
     if not drawn:
         wanted = " or ".join(name for name in kinds)
         raise DataError(f"nothing to draw: no history has a finite {'positive ' * positive}{wanted}")
@@ -139,15 +140,13 @@ def _fit_clock(ax: Axes, clocks: list[NDArray[np.float64]], x: Clock) -> None:
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
 
 
-def _key(line: Any, **changes: Any) -> Artist:
+def _key(line: Line2D, dashes: Any, **changes: Any) -> Artist:
     """A copy of a line for the legend, with every point marked."""
     from matplotlib.lines import Line2D
 
-    look = {
-        name: getattr(line, f"get_{name}")()
-        for name in ("color", "marker", "linestyle", "markerfacecolor", "linewidth", "markersize")
-    }
-    return Line2D([], [], **(look | changes))
+    names = ("color", "marker", "markerfacecolor", "linewidth", "markersize")
+    look = {name: getattr(line, f"get_{name}")() for name in names}
+    return Line2D([], [], linestyle=dashes, **(look | changes))
 
 
 def _legend(ax: Axes, entries: Mapping[str, Artist]) -> None:
@@ -160,7 +159,7 @@ def _legend(ax: Axes, entries: Mapping[str, Artist]) -> None:
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
         borderaxespad=0.0,
-        handlelength=2.6,
+        handlelength=3.4,
     )
     for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set(text=label, **literal(label))

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, UsageError
-from softreg.plots.cells import LETTER, NAME_SIZE, colour_bar, name_cells, separate_cells, write_cells
+from softreg.plots.cells import LETTER, NAME_LIMIT, NAME_SIZE, colour_bar, name_cells, separate_cells, write_cells
 from softreg.plots.display import Display
-from softreg.plots.style import drawable, drawables, literal
+from softreg.plots.style import GREY, drawable, drawables, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ class WeightsDisplay(Display):
         if K == 1 and len(self.classes) == 2:
             self.rows = [f"{drawable(self.classes[1], 14)} − {drawable(self.classes[0], 14)}"]
         else:
-            self.rows = drawables(self.classes, 24)
+            self.rows = drawables(self.classes, NAME_LIMIT)
         if len(self.rows) != K:
             raise DataError(f"coefficients of shape {self.coef.shape} for {len(self.classes)} classes")
         self.feature_names = None if feature_names is None else list(feature_names)
@@ -111,20 +111,16 @@ class WeightsDisplay(Display):
 
     def _size(self, *, shape: tuple[int, int] | None = None, **options: Any) -> tuple[float, float]:
         K, p = self.coef.shape
-        if shape is None:
-            lying = 0.085 * max(map(len, self.rows))
-            standing = (
-                0.0
-                if self.feature_names is None
-                else 0.075 * max(len(drawable(name, 24)) for name in self.feature_names)
-            )
-            return (
-                float(np.clip(1.4 + lying + 0.3 * p, 4.2, 9.0)),
-                float(np.clip(0.9 + standing + 0.27 * K, 2.2, 9.0)),
-            )
-        across, down = _grid(min(K, _MOST_IMAGES))
-        width = float(np.clip(1.25 * across, 2.2, 8.0))
-        return width + 0.9, float(np.clip(width / across * shape[0] / shape[1] + 0.25, 0.5, 8.0)) * down + 0.35
+        if shape is not None:
+            across, down = _grid(min(K, _MOST_IMAGES))
+            # Tall images are made narrow rather than the figure endless.
+            width = min(float(np.clip(1.25 * across, 2.2, 8.0)), 8.0 * across / down * shape[1] / shape[0])
+            height = max(width / across * shape[0] / shape[1] + 0.25, 0.5) * down
+            return max(width, 2.2) + 0.9, height + 0.35
+        names = drawables(self.feature_names or [], NAME_LIMIT)
+        lying, standing = 0.085 * max(map(len, self.rows)), 0.075 * max(map(len, names), default=0)
+        width, height = 1.4 + lying + 0.3 * p, 0.9 + standing + 0.27 * K
+        return float(np.clip(width, 4.2, 9.0)), float(np.clip(height, 2.2, 9.0))
 
     def _draw(self, ax: Axes, *, shape: tuple[int, int] | None = None, **image_options: Any) -> None:
         largest = np.abs(self.coef[np.isfinite(self.coef)]).max(initial=0.0)
@@ -136,16 +132,21 @@ class WeightsDisplay(Display):
 
     def _draw_heat_map(self, ax: Axes, colours: dict[str, Any]) -> None:
         K, p = self.coef.shape
-        image = ax.imshow(self.coef, **({"aspect": "auto"} | colours))
+        # Sharp cells as long as each has a few dots; beyond, matplotlib averages, so that no weight is skipped.
+        sharp = "nearest" if p <= 800 else "auto"
+        image = ax.imshow(self.coef, **({"aspect": "auto", "interpolation": sharp} | colours))
         separate_cells(ax, K, p)
         ax.set_xlabel("feature")
         ax.set_ylabel("class")
-        colour_bar(ax, image, f"weight ({self.unit})")
+        colour_bar(ax, image)
+        self._set_title(ax)
         name_cells(ax, self.rows, range(p) if self.feature_names is None else self.feature_names)
-        write_cells(ax, image, np.array([[f"{w:.2g}" for w in row] for row in self.coef.tolist()]))
+        write_cells(ax, image, np.array([[_two_digits(w) for w in row] for row in self.coef.tolist()]))
 
     def _draw_images(self, ax: Axes, shape: tuple[int, int], colours: dict[str, Any]) -> None:
         """All images in one Axes, so that they can stand wherever an Axes can; a unit is an image's width."""
+        from matplotlib.patches import Rectangle
+
         K = min(len(self.rows), _MOST_IMAGES)
         across, down = _grid(K)
         height = shape[0] / shape[1]
@@ -157,14 +158,23 @@ class WeightsDisplay(Display):
         for k in range(K):
             x, y = k % across * step, k // across * (height + title + _GAP / 2)
             image = ax.imshow(self.coef[k].reshape(shape), extent=(x, x + 1, y + height, y), origin="upper", **colours)
+            ax.add_patch(Rectangle((x, y), 1, height, fill=False, edgecolor=GREY, linewidth=0.5, clip_on=False))
             name = drawable(self.rows[k], max(letters, 3))
             ax.text(x + 0.5, y - 0.2 * title, name, ha="center", va="bottom", fontsize=NAME_SIZE, **literal(name))
         ax.set_xlim(0, across * step - _GAP)
         ax.set_ylim(down * (height + title + _GAP / 2) - title - _GAP / 2, -title)
         ax.set_axis_off()
-        if len(self.rows) > K:
-            ax.set_title(f"the first {K} of {len(self.rows)} classes", loc="left", fontsize=9)
-        colour_bar(ax, image, f"weight ({self.unit})")
+        colour_bar(ax, image)
+        self._set_title(ax, f"; the first {K} of {len(self.rows)} classes" * (len(self.rows) > K))
+
+    def _set_title(self, ax: Axes, more: str = "") -> None:
+        # Above, not along the colour bar: that of a model of two classes is shorter than the words.
+        unit = drawable(self.unit, 50)
+        ax.set_title(f"weight ({unit}){more}", loc="left", fontsize=9, **literal(unit))
+
+
+def _two_digits(w: float) -> str:
+    return f"{w:#.2g}".rstrip(".").replace("-", "−") if w else "0"
 
 
 def _grid(K: int) -> tuple[int, int]:
