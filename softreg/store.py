@@ -196,7 +196,7 @@ class Model:
         arrays = {"W": self.W, "mean": self.mean, "scale": self.scale}
         arrays["step"] = None if self.witness is None else self.witness.step
         members = {f"{name}.npy": _npy(array) for name, array in arrays.items() if array is not None}
-        members[_HEADER] = json.dumps(self._header(), sort_keys=True, allow_nan=False, indent=1).encode()
+        members[_HEADER] = json.dumps(self._header(), sort_keys=True, allow_nan=False).encode()
         sums = "".join(f"{hashlib.sha256(members[name]).hexdigest()}  {name}\n" for name in sorted(members))
         members[_SUMS] = sums.encode()
         memory = BytesIO()
@@ -325,7 +325,7 @@ def _classes_to_json(classes: Array) -> dict[str, Any]:
     values = classes.tolist()
     if kind == "O" and all(isinstance(label, str) for label in values):
         return {"type": "object", "labels": values}
-    if kind not in "biufU" or classes.dtype.itemsize > 8 and kind == "f":
+    if kind not in "biufU" or (classes.dtype.itemsize > 8 and kind == "f"):
         raise OutputError(f"classes of type {classes.dtype} cannot be saved: labels must be text, numbers or booleans")
     return {"type": "str" if kind == "U" else classes.dtype.name, "labels": values}
 
@@ -367,7 +367,8 @@ def _read_header(members: dict[str, bytes]) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ModelFileError("not a softreg model: its header does not say so")
     schema = header.get("schema")
-    _check(type(schema) is int and schema >= 1, "schema")
+    if type(schema) is not int or schema < 1:
+        raise ModelFileError("schema is not as softreg writes it")
     if schema > SCHEMA:
         versions = header.get("versions")
         writer = versions.get("softreg") if isinstance(versions, dict) else None

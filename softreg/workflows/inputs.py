@@ -1,0 +1,117 @@
+"""Tables as labelled rows: for training, and for a model that already knows its classes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.errors import DataError
+from softreg.store import Model
+from softreg.tables import Table, encode, label_text, read_table
+from softreg.text import listing, safe_text
+
+Array = NDArray[Any]
+
+#: Most classes that are named with their counts.
+CLASSES_NAMED = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Rows X of a table with class codes y into ``classes``; ``notes`` are for the user."""
+
+    table: Table
+    X: Any
+    y: Array
+    classes: Array
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> Array:
+        return np.bincount(self.y, minlength=len(self.classes))
+
+
+def read_training(path: str, target: str | None, group: str | None = None) -> Labelled:
+    """A table to learn from: its classes are the labels it has, sorted."""
+    table = read_table(path, target, group=group)
+    assert table.y is not None
+    classes, codes = np.unique(table.y, return_inverse=True)
+    return Labelled(table, table.X, codes.reshape(-1).astype(np.int64), classes, table.notes)
+
+
+def read_for_classes(path: str, target: str | None, features: tuple[str, ...], classes: Array) -> Labelled:
+    """A table in the columns of ``features``, without the rows whose label is none of ``classes``.
+
+    Raises
+    ------
+    DataError
+        The table does not fit, or no label is known.
+    """
+    table = read_table(path, target or "y", features=features)
+    return _known(table, classes)
+
+
+def read_for(model: Model, path: str) -> Labelled:
+    """A labelled table as ``model`` sees it."""
+    return _known(read_as_training(model, path), model.classes)
+
+
+def read_as_training(model: Model, path: str, require_target: bool = True) -> Table:
+    """The table with the columns the model was trained on; the fingerprint is the model's for the same data."""
+    features = feature_names(model)
+    target = None if model.recipe is None else model.recipe.target
+    if require_target and target is None:
+        target = "y"  # the key of an npz file
+    group = (model.split or {}).get("group")
+    if group is not None:  # part of the fingerprint
+        try:
+            return read_table(path, target, features=features, group=group, require_target=require_target)
+        except DataError:
+            pass  # data of another kind may have no such column; what else is wrong comes up again
+    return read_table(path, target, features=features, require_target=require_target)
+
+
+def feature_names(model: Model) -> tuple[str, ...]:
+    """The model's column names; x1 … xp, as of an npz file, where it was trained on arrays without names."""
+    return model.feature_names or tuple(f"x{j}" for j in range(1, len(model.W)))
+
+
+def _known(table: Table, classes: Array) -> Labelled:
+    assert table.y is not None
+    codes = encode(table.y, classes)
+    known = codes >= 0
+    if known.all():
+        return Labelled(table, table.X, codes, classes, table.notes)
+    labels, counts = np.unique(table.y[~known], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    shown = listing([f"'{label_text(labels.tolist()[i])}' ({counts[i]})" for i in order], 5)
+    n = int((~known).sum())
+    if not known.any():
+        raise DataError(
+            f"{table.path}: none of its labels is a class of the model: {shown}; "
+            f"classes: {listing(list(map(label_text, classes.tolist())))}"
+        )
+    warning = f"{n} row{'s' * (n > 1)} left out, of labels that training never saw: {shown}"
+    return Labelled(table, table.X[known], codes[known], classes, table.notes, (warning,))
+
+
+def describe(rows: Labelled) -> str:
+    """What was understood of a table, in a line."""
+    table, counts = rows.table, rows.counts
+    n, p = table.X.shape
+    columns = f"{p} numeric column{'s' * (p > 1)}" + ("" if isinstance(table.X, np.ndarray) else ", sparse")
+    names = [safe_text(label_text(label), 24) for label in rows.classes.tolist()]
+    low, high = int(counts.min()), int(counts.max())
+    if len(names) <= CLASSES_NAMED:
+        classes = ", ".join(f"{name} {count}" for name, count in zip(names, counts.tolist(), strict=True))
+    elif low == high:
+        classes = f"{low} rows each"
+    else:
+        classes = f"{low} to {high} rows each"
+    name = safe_text(os.path.basename(table.path), 80)
+    return f"{name}: {n} rows, {columns}, {len(names)} classes ({classes}), {table.n_missing} missing"

@@ -1,0 +1,97 @@
+"""From a file to training rows and validation rows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.errors import UsageError
+from softreg.metrics import Metrics, measure
+from softreg.rows import make_rows
+from softreg.text import safe_text
+from softreg.training import Settings
+from softreg.workflows.inputs import Labelled, read_for_classes, read_training
+from softreg.workflows.splits import split_rows
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a fit learns from: a table, the rows of it to train on, and rows kept apart (or None)."""
+
+    rows: Labelled
+    X: Any
+    y: Array
+    groups: Array | None
+    validation: tuple[Any, Array] | None
+    split_text: str | None
+    split_record: dict[str, Any] | None
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def classes(self) -> Array:
+        return self.rows.classes
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def kept(self) -> tuple[Any, Array, None] | None:
+        """The validation rows as `softreg.training.train` takes them."""
+        return None if self.validation is None else (*self.validation, None)
+
+
+def prepare(
+    data: str,
+    *,
+    target: str | None,
+    settings: Settings,
+    validation: str | None = None,
+    validation_fraction: float | None = None,
+    group: str | None = None,
+) -> Prepared:
+    """Read ``data`` and keep validation rows apart: those of another file, or a fraction, or none.
+
+    Raises
+    ------
+    UsageError, DataError, ResourceError
+    """
+    if validation is not None and validation_fraction is not None:
+        raise UsageError("--validation and --validation-fraction both choose the validation rows: give one of them")
+    if settings.early_stopping and validation is None and validation_fraction is None:
+        raise UsageError("--early-stopping needs validation rows (add --validation-fraction 0.1)")
+    rows = read_training(data, target, group)
+    table = rows.table
+    notes, warnings = list(rows.notes), list(rows.warnings)
+    if validation_fraction is not None:
+        split = split_rows(rows.y, rows.classes, validation_fraction, settings.random_state, table.groups, group)
+        notes += split.notes
+        X, y = rows.X[split.train], rows.y[split.train]
+        kept = (rows.X[split.validation], rows.y[split.validation])
+        groups = None if table.groups is None else table.groups[split.train]
+        return Prepared(rows, X, y, groups, kept, split.text, split.record, tuple(notes), tuple(warnings))
+    if validation is None:
+        none = None if group is None else {"kind": "none", "group": group}
+        return Prepared(rows, rows.X, rows.y, table.groups, None, None, none, tuple(notes), tuple(warnings))
+    other = read_for_classes(validation, table.recipe.target, table.feature_names, rows.classes)
+    notes += other.notes
+    name = safe_text(os.path.basename(validation), 80)
+    warnings += [f"{name}: {warning}" for warning in other.warnings]
+    if other.table.fingerprint == table.fingerprint:
+        warnings.append(f"{name} holds the training rows: its metrics are no estimate for new data")
+    text = f"{table.n_rows} train, {len(other.y)} validation ({name})"
+    record: dict[str, Any] = {"kind": "file", "fingerprint": other.table.fingerprint, "group": group}
+    return Prepared(rows, rows.X, rows.y, table.groups, (other.X, other.y), text, record, tuple(notes), tuple(warnings))
+
+
+def metrics_of(X: Any, y: Array, W: Array, settings: Settings) -> Metrics:
+    """Metrics of raw-scale weights on rows."""
+    rows = make_rows(X, y, None, n_classes=W.shape[1], n_jobs=settings.n_jobs)
+    return measure(rows, settings.make_loss(), np.asarray(W))
