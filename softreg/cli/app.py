@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         flush_results()
     except BaseException as error:
-        code = _answer(error, debug)
+        code = _answer(error, arguments, debug)
         try:
             flush_results()
         except (OSError, SoftregError):
@@ -105,7 +105,7 @@ def _run(arguments: list[str]) -> int:
         return finished.exit_code if arguments else 2
 
 
-def _answer(error: BaseException, debug: bool) -> int:
+def _answer(error: BaseException, arguments: list[str], debug: bool) -> int:
     """Say what went wrong in one line on stderr; the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else _INTERNAL
@@ -117,7 +117,7 @@ def _answer(error: BaseException, debug: bool) -> int:
         narrate("interrupted: nothing was saved")
         return _INTERRUPTED
     if isinstance(error, _CLICK_ERROR):
-        _say_error(_usage_message(error))
+        _say_error(_usage_message(error, arguments))
         return 2
     if isinstance(error, MemoryError):
         error = ResourceError("does not fit in memory")
@@ -133,11 +133,15 @@ def _say_error(message: str) -> None:
     narrate(f"error: {safe_text(message, None)}")
 
 
-def _usage_message(error: Any) -> str:
+def _usage_message(error: Any, arguments: list[str]) -> str:
     """The parser's finding in one line, with the option or command that was probably meant."""
-    message = " ".join(error.format_message().split()).rstrip(".").replace(". Did you mean", ", did you mean")
+    message = " ".join(error.format_message().split()).rstrip(".")
+    message, suggests, rest = message.partition(". Did you mean")  # older versions say it twice
+    if suggests:
+        message += f", did you mean{rest.partition('?')[0]}?"
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "softreg"
+    known_command = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    command = " ".join(["softreg", *known_command]) if context is None else context.command_path
     wrong = getattr(error, "option_name", None)
     if wrong and context is not None:
         known = [name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)]

@@ -29,6 +29,7 @@ def fit(
     """Fit a model to a table, with a certificate and metrics."""
     from softreg.config import configure
     from softreg.errors import UsageError
+    from softreg.text import safe_text
 
     given = {**run, **settings} if data is None else {"data": data, **run, **settings}
     asked = configure(given, config)
@@ -63,4 +64,12 @@ def fit(
         narrate(report.after_text(fitted))
     for warning in fitted.warnings:
         narrate(f"warning: {warning}")
-    return 0 if fitted.signal is None else 128 + fitted.signal
+    if fitted.signal is None:
+        return 0
+    kept = fitted.interrupted_path
+    narrate(
+        "interrupted: nothing was saved (with --output the best model so far is)"
+        if kept is None
+        else f"interrupted: the best model so far is in {safe_text(kept, 240)}"
+    )
+    return 128 + fitted.signal
