@@ -11,7 +11,10 @@ from softreg.text import safe_text
 
 
 def check_outputs(
-    outputs: Mapping[str, str | None], inputs: Sequence[str | None], models: Sequence[str] = ("--output",)
+    outputs: Mapping[str, str | None],
+    inputs: Sequence[str | None],
+    models: Sequence[str] = ("--output",),
+    pictures: Sequence[str] = ("--plot",),
 ) -> None:
     """Refuse outputs (by option) that are an input, each other, or cannot be written.
 
@@ -21,6 +24,8 @@ def check_outputs(
     inputs : sequence of path or None
     models : sequence of str
         The options that name model files: never written over a file that is no model.
+    pictures : sequence of str
+        The options that name pictures: the suffix says which kind.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def check_outputs(
     for option, path in given:
         if option in models:
             check_replaceable(path)
-        if option == "--plot":
+        if option in pictures:
             from softreg.plots.display import picture_format
 
             picture_format(path)

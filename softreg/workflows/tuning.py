@@ -1,0 +1,135 @@
+"""Tune: alpha by cross-validation, every fit as tight as the final one."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.errors import FitError, UsageError
+from softreg.metrics import loss_name
+from softreg.minimise import Diverged, Status
+from softreg.training import DEFAULT_ALPHA, Settings, train
+from softreg.workflows.preparing import Prepared, metrics_of, prepare
+from softreg.workflows.splits import folds
+
+Array = NDArray[Any]
+
+#: Tried from large to small, so that each fit starts from the one before: the path of solutions is short.
+ALPHAS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What cross-validation chose, and from what.
+
+    Attributes
+    ----------
+    alpha : float
+        Of the lowest mean validation loss; of equal ones the largest.
+    alphas, losses : tuple of float
+        The grid from large to small, and the mean loss over all rows kept apart, each row once.
+    n_folds, n_fits : int
+    text : str
+    warnings : tuple of str
+    """
+
+    alpha: float
+    alphas: tuple[float, ...]
+    losses: tuple[float, ...]
+    n_folds: int
+    n_fits: int
+    text: str
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        return {
+            "alpha": self.alpha,
+            "alphas": list(self.alphas),
+            "losses": list(self.losses),
+            "n_folds": self.n_folds,
+            "n_fits": self.n_fits,
+            "warnings": list(self.warnings),
+        }
+
+
+def tune(
+    data: str, *, target: str | None = None, settings: Settings | None = None, group: str | None = None
+) -> TuneResult:
+    """Choose alpha for a table by 5-fold cross-validation: stratified, or by whole groups.
+
+    Parameters
+    ----------
+    data, target, settings, group
+        As for `softreg.workflows.fit`.
+
+    Raises
+    ------
+    UsageError
+        alpha or C is given: it is what is to be chosen.
+    DataError, FitError
+    """
+    settings = replace(settings or Settings(), early_stopping=False)
+    return tune_prepared(prepare(data, target=target, settings=settings, group=group), settings)
+
+
+def tune_prepared(ready: Prepared, settings: Settings) -> TuneResult:
+    """`tune` on the training rows of ``ready``."""
+    for name, given in (("--C", settings.C is not None), ("--alpha", settings.alpha != DEFAULT_ALPHA)):
+        if given:
+            raise UsageError(f"--tune chooses alpha: leave out {name}")
+    # The fold's own validation rows must not decide when to stop, or they would judge themselves.
+    settings = replace(settings, early_stopping=False)
+    totals = np.zeros(len(ALPHAS))
+    n_rows, n_folds, loose = 0, 0, 0
+    for fold in folds(ready.y, ready.n_classes, FOLDS, settings.random_state, ready.groups):
+        n_folds += 1
+        n_rows += len(fold.validation)
+        X, y = ready.X[fold.train], ready.y[fold.train]
+        X_apart, y_apart = ready.X[fold.validation], ready.y[fold.validation]
+        W = None
+        for i, alpha in enumerate(ALPHAS):
+            W, fine = _fit(X, y, replace(settings, alpha=alpha), ready.n_classes, W)
+            loose += not fine
+            loss = metrics_of(X_apart, y_apart, W, settings).loss
+            assert loss is not None
+            totals[i] += loss * len(y_apart)
+    return _result(totals / n_rows, n_folds, n_rows, loose, settings)
+
+
+def _fit(X: Any, y: Array, settings: Settings, n_classes: int, W0: Array | None) -> tuple[Array, bool]:
+    try:
+        trained = train(X, y, None, settings, n_classes=n_classes, W0=W0)
+    except Diverged as error:
+        raise FitError(f"--tune: at alpha {settings.alpha:g} the fit diverged: {error}") from error
+    result = trained.result
+    if result.status is Status.DIVERGED:
+        raise FitError(f"--tune: at alpha {settings.alpha:g} the fit diverged: {result.message}")
+    if result.status is Status.INTERRUPTED:
+        signal.raise_signal(result.signal or signal.SIGINT)  # there is no model to keep yet
+    return trained.W, result.status.is_fine
+
+
+def _result(losses: Array, n_folds: int, n_rows: int, loose: int, settings: Settings) -> TuneResult:
+    from softreg.workflows.fitting import short
+
+    best = int(losses.argmin())
+    alpha = ALPHAS[best]
+    n_fits = n_folds * len(ALPHAS)
+    name, unit = loss_name(settings.make_loss())
+    warnings = []
+    if best in (0, len(ALPHAS) - 1):
+        way = "larger" if best == 0 else "smaller"
+        warnings.append(f"--tune chose alpha {short(alpha)}, the edge of its grid: the best may be {way} still")
+    if loose:
+        warnings.append(f"{loose} of {n_fits} fits of --tune were not certified")
+    text = (
+        f"alpha {short(alpha)}, the lowest {name} ({losses[best]:.4f} {unit}) of {len(ALPHAS)} from 1e-6 to 1: "
+        f"{n_folds}-fold cross-validation over {n_rows} rows"
+    )
+    return TuneResult(alpha, ALPHAS, tuple(losses.tolist()), n_folds, n_fits, text, tuple(warnings))
