@@ -280,11 +280,11 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.n_iter_: int = max(result.n_iter, 1)
         self.history_ = dict(result.history)
         self.loss_curve_ = list(result.history["objective"])
-        self.objective_ = result.value
+        self.objective_ = float(result.value)
         self.certificate_: Certificate | None = certificate
-        self.dual_gap_ = np.nan if certificate.gap is None else certificate.gap
-        self.relative_gap_ = np.nan if certificate.relative is None else certificate.relative
-        self.kkt_residual_ = certificate.kkt
+        self.dual_gap_ = float("nan" if certificate.gap is None else certificate.gap)
+        self.relative_gap_ = float("nan" if certificate.relative is None else certificate.relative)
+        self.kkt_residual_ = float(certificate.kkt)
         self.separation_ = trained.separation
         self.status_ = str(result.status)
         self.message_ = sentence(trained, targets.classes.tolist(), self._feature_names())
@@ -295,14 +295,14 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _report(self, trained: Trained) -> None:
         result = trained.result
+        if result.status is Status.INTERRUPTED and result.signal not in (None, signal.SIGINT):
+            signal.raise_signal(result.signal)  # asked to end, not only to stop fitting
         if self.verbose:
             why = f" ({trained.reason})" if trained.reason else ""
             print(f"[{type(self).__name__}] {trained.solver}{why}: {self.message_}", flush=True)
         if not result.status.is_fine:
             step = next_step(result, trained.problem.settings)
             warnings.warn(f"{self.message_}; {step}", ConvergenceWarning, stacklevel=4)
-        if result.status is Status.INTERRUPTED and result.signal not in (None, signal.SIGINT):
-            signal.raise_signal(result.signal)  # asked to end, not only to stop fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -392,7 +392,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         self.loss_curve_ = [*getattr(self, "loss_curve_", []), value]
         self.objective_ = value
-        self.dual_gap_ = self.relative_gap_ = self.kkt_residual_ = np.nan
+        self.dual_gap_ = self.relative_gap_ = self.kkt_residual_ = float("nan")
         self.certificate_ = self.separation_ = None
         self.history_ = {"iteration": list(range(1, len(self.loss_curve_) + 1)), "objective": self.loss_curve_}
         self.status_ = str(Status.NOT_CERTIFIED)

@@ -93,8 +93,8 @@ def looks_soft(y: Any) -> bool:
 def check_labels(X: Any, y: Any) -> Targets:
     """Labels to codes; ``classes`` are the labels there are, sorted."""
     y = _one_column(X, y)
-    check_classification_targets(y)
     try:
+        check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
     except TypeError as error:
         raise ValueError("y mixes labels that cannot be sorted together: make them all text or all numbers") from error

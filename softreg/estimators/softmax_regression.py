@@ -106,7 +106,7 @@ class SoftmaxRegression(LinearClassifier):
     >>> model = SoftmaxRegression().fit(X, y)
     >>> model.status_, model.relative_gap_ <= 1e-6
     ('certified', True)
-    >>> model.predict_proba(X[:2]).round(3)
+    >>> model.predict_proba(X[:2]).round(2)
     array([[1., 0., 0.],
            [1., 0., 0.]])
 
