@@ -68,7 +68,7 @@ def test_a_right_gradient_passes_wherever_it_is_checked(loss, where):
 @each(ROWS, "kind")
 @each({k: LOSSES[k] for k in ("softmax", "ww", "cs_squared")}, "loss")
 def test_a_right_gradient_passes_on_any_rows_in_either_precision(loss, kind):
-    X, y, weight = random_problem(0, n=120)
+    X, y, weight = random_problem(0, n=80, K=3)
     objective = Objective(kind.make(X, y, weight), loss, L2(1e-3))
     assert gradcheck(objective, directions=1).passed
     assert gradcheck(objective.astype(np.float32), directions=1).passed
@@ -85,9 +85,8 @@ def test_a_right_gradient_passes_for_soft_labels():
 @pytest.mark.parametrize("squared", [False, True])
 @pytest.mark.parametrize("kind", [WestonWatkins, CrammerSinger])
 def test_a_right_gradient_passes_at_any_temperature(kind, squared, temperature):
-    for alpha in (0.0, 1e-3):
-        check = gradcheck(problem(*table("wine"), loss=kind(1.0, squared, temperature), alpha=alpha))
-        assert check.passed, check.to_text()
+    check = gradcheck(problem(*table("wine"), loss=kind(1.0, squared, temperature), alpha=0.0))
+    assert check.passed, check.to_text()
 
 
 def test_kinks_at_the_point_itself_are_counted_and_only_the_subgradient_inequality_asked_for():

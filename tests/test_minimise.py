@@ -393,7 +393,7 @@ def test_saturated_table_has_logarithms_of_frequencies(solver):
     )
 
 
-@pytest.mark.parametrize("alpha", [0.0, 1e-4, 10.0])
+@pytest.mark.parametrize("alpha", [0.0, 10.0])
 @pytest.mark.parametrize("solver", EXACT + FIRST_ORDER)
 def test_an_intercept_alone_predicts_the_weighted_class_frequencies(solver, alpha):
     y = np.repeat(np.arange(3), [50, 30, 20])

@@ -49,13 +49,11 @@ def test_value_and_gradient_are_the_plain_loops(loss, weighted, fit_intercept):
     assert objective.value(W) == pytest.approx(expected[0], rel=1e-13)
 
 
-@pytest.mark.parametrize("weighted", [True, False])
 @each(LOSSES, "loss")
 @each(ROWS, "kind")
-def test_the_objective_does_not_depend_on_how_rows_are_held(kind, loss, weighted, monkeypatch):
+def test_the_objective_does_not_depend_on_how_rows_are_held(kind, loss, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK_ENTRIES", 1)
     X, y, weight = random_problem(0)
-    weight = weight if weighted else None
     expected = problem(kind.stands_for(X).astype(float), y, weight, loss=loss)
     objective = Objective(kind.make(X, y, weight), loss, L2(1e-2))
     W = random_W(np.random.default_rng(1), expected)
