@@ -137,6 +137,13 @@ def test_a_run_of_few_points_is_drawn_with_a_marker_at_each(display, points):
         assert len(line.get_xdata()) == points
 
 
+def test_a_long_run_has_about_ten_markers_one_of_them_at_its_end():
+    (line, *_) = LossDisplay.from_history(a_history(5000, rate=0.001)).ax_.get_lines()
+    marked = line.get_markevery()
+    assert 5 <= len(marked) <= 11
+    assert marked[-1] == 4999
+
+
 def test_convergence_is_certificate_and_gradient_norm_on_a_logarithmic_axis():
     history = a_history()
     display = ConvergenceDisplay.from_history(history, x="passes")

@@ -71,11 +71,13 @@ def draw_curves(
     """
     check_clock(x)
     many = len(histories) > 1
+    clocks = [column(history, x) for history in histories.values()]
+    log_unit = _log_unit(clocks, x)
+    end = max((float(np.nanmax(clock)) for clock in clocks if np.isfinite(clock).any()), default=0.0)
     drawn: list[NDArray[np.float64]] = []
     runs: dict[str, Artist] = {}
     styles: dict[str, Artist] = {}
-    for r, (label, history) in enumerate(histories.items()):
-        clock = column(history, x)
+    for r, ((label, history), clock) in enumerate(zip(histories.items(), clocks, strict=True)):
         for k, (name, (title, dashes)) in enumerate(kinds.items()):
             y = column(history, name)
             known = np.isfinite(clock) & np.isfinite(y) & ((y > 0) | (not positive))
@@ -85,9 +87,9 @@ def draw_curves(
             options: dict[str, Any] = {
                 "color": COLOURS[look % len(COLOURS)],
                 "marker": MARKERS[look % len(MARKERS)],
-                "markevery": _marked(int(known.sum()), look),
+                "markevery": _marked(clock[known], end, log_unit, look),
                 "linestyle": dashes,
-                # The first, thicker and filled; hollow markers keep a line behind another one visible.
+                # The first on top and filled; hollow markers leave the lines behind them visible.
                 "markerfacecolor": None if k == 0 else "white",
                 "zorder": 3 - 0.1 * k,
             }
@@ -104,7 +106,7 @@ def draw_curves(
         raise DataError(f"nothing to draw: no history has a finite {'positive ' * positive}{wanted}")
     ax.set_xlabel(CLOCK_LABELS[x])
     ax.grid(visible=True, axis="y")
-    _fit_clock(ax, [column(history, x) for history in histories.values()], x)
+    _scale_clock(ax, log_unit, x)
     _legend(ax, runs | (styles if len(styles) > 1 or not many else {}))
     return drawn
 
@@ -117,24 +119,37 @@ def set_title(ax: Axes, title: str | None, note: str | None) -> None:
         ax.set_title("\n".join(lines), loc="left", **literal(*lines))
 
 
-def _marked(points: int, look: int) -> Any:
-    """Every point of a short run; of a long one about ten, not at the same places as its neighbours'."""
-    if points <= 16:
+def _log_unit(clocks: list[NDArray[np.float64]], x: Clock) -> float | None:
+    """Where a logarithmic clock begins, if one run is thirty times as long as another; otherwise None.
+
+    Below it the clock is linear, so that zero, where runs start, has a place.
+    """
+    ends = [float(np.nanmax(clock)) for clock in clocks if np.isfinite(clock).any()]
+    if not ends or min(ends) <= 0 or max(ends) <= 30 * min(ends):
+        return None
+    return 1.0 if x != "seconds" else float(10.0 ** np.floor(np.log10(min(ends) / 3)))
+
+
+def _marked(clock: NDArray[np.float64], end: float, log_unit: float | None, look: int) -> Any:
+    """Every point of a short run; of a long one the last and some at equal distances on the axis.
+
+    The distances are the same for all runs up to a shift, so that markers seldom hide each other.
+    """
+    if len(clock) <= 16:
         return 1
-    step = points // 9
-    return (look * step // 4 % step, step)
+    if log_unit is not None:
+        clock, end = np.log1p(clock / log_unit), np.log1p(end / log_unit)
+    places = (np.arange(10) + look % 4 / 4) * end / 10
+    marked = np.searchsorted(np.maximum.accumulate(clock), places)
+    return sorted({*marked[marked < len(clock)].tolist(), len(clock) - 1})
 
 
-def _fit_clock(ax: Axes, clocks: list[NDArray[np.float64]], x: Clock) -> None:
-    """Whole numbers for iterations; a logarithmic clock where one run is thirty times as long as another."""
+def _scale_clock(ax: Axes, log_unit: float | None, x: Clock) -> None:
     from matplotlib.ticker import LogFormatter, MaxNLocator
 
-    ends = [float(np.nanmax(clock)) for clock in clocks if np.isfinite(clock).any()]
-    if min(ends) > 0 and max(ends) > 30 * min(ends):
-        # Linear up to the shortest run's tenth, so that zero, where every run starts, has a place.
-        unit = 1.0 if x != "seconds" else 10.0 ** np.floor(np.log10(min(ends) / 3))
-        ax.set_xscale("symlog", linthresh=unit, linscale=0.4)
-        ax.xaxis.set_major_formatter(LogFormatter(labelOnlyBase=True, linthresh=unit))
+    if log_unit is not None:
+        ax.set_xscale("symlog", linthresh=log_unit, linscale=0.4)
+        ax.xaxis.set_major_formatter(LogFormatter(labelOnlyBase=True, linthresh=log_unit))
         ax.set_xlim(left=0.0)
     elif x == "iteration":
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
