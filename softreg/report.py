@@ -76,15 +76,17 @@ def interval(low: float, high: float) -> str:
 # --- fit ---------------------------------------------------------------------------------------------------------
 
 
-def plan_text(plan: FitPlan) -> str:
+def plan_lines(plan: FitPlan) -> list[str]:
     """What is known before the first step: data, split, objective, solver."""
-    lines = [line("data", plan.data)]
-    if plan.split:
-        lines.append(line("split", plan.split))
-    if plan.tuning:
-        lines.append(line("tuning", plan.tuning))
-    lines += [line("objective", plan.objective), line("solver", plan.solver)]
-    return "\n".join(lines + [line("note", note) for note in plan.notes])
+    parts = {
+        "data": plan.data,
+        "split": plan.split,
+        "tuning": plan.tuning,
+        "objective": plan.objective,
+        "solver": plan.solver,
+    }
+    lines = [line(label, text) for label, text in parts.items() if text]
+    return lines + [line("note", note) for note in plan.notes]
 
 
 _STATUS = {"not_certified": "not certified", "stopped_early": "stopped"}
@@ -189,31 +191,41 @@ def csv_blocks(predicted: PredictResult) -> Iterator[bytes]:
 
 
 def comparison_text(compared: CompareResult) -> str:
-    """A row for each model, and why one split is not enough."""
+    """A row for each model, what the columns mean, and why one split is not enough."""
     header = [
-        "model", "accuracy", "log loss", "softmax", "weston-watkins", "crammer-singer", "zero gradient", "passes",
-        "seconds", "certificate",
+        "model", "accuracy", "", "log loss", "softmax", "W-W", "C-S", "zero gradient", "passes", "seconds",
+        "certificate",
     ]  # fmt: skip
     rows = [
         [
             row.name,
             f"{row.accuracy:.3f}",
+            interval(*row.interval),
             "-" if row.log_loss is None else f"{row.log_loss:.4f}",
             *(f"{loss:.4f}" for loss in row.losses),
-            f"{row.zero_gradient}",
-            f"{row.passes:g}",
+            f"{row.zero_gradient} of {row.n_train}",
+            f"{row.passes:.0f}",
             f"{row.seconds:.2f}",
-            f"{row.certificate:.0e}" + ("" if row.certified else " (not certified)"),
+            f"{row.certificate:.0e}{' ' if row.certified else '!'}",
         ]
         for row in compared.rows
     ]
-    return f"{table(header, rows)}\n\n{compared.caveat}"
+    lines = [
+        table(header, rows),
+        "",
+        "accuracy [95 % interval], log loss; mean softmax, Weston-Watkins, Crammer-Singer loss: of validation rows",
+        "zero gradient: training rows so far on the right side that a plain hinge is flat there",
+    ]
+    if not all(row.certified for row in compared.rows):
+        lines.append("! not certified")
+    return "\n".join([*lines, compared.caveat])
 
 
 # --- verify ------------------------------------------------------------------------------------------------------
 
 
 def verification_text(verified: VerifyResult) -> str:
-    """Each claim of the file beside what the data say, and the verdict."""
+    """Each claim of the file beside what the data say; and, where all agree, the verdict."""
     rows = [[row.name, row.stated, row.recomputed, "yes" if row.agrees else "NO"] for row in verified.rows]
-    return f"{table(['', 'in the file', 'recomputed', 'agrees'], rows)}\n\n{verified.message}"
+    text = table(["", "in the file", "recomputed", "agrees"], rows)
+    return f"{text}\n\n{verified.message}" if verified.holds else text

@@ -418,7 +418,7 @@ def test_on_a_terminal_a_fit_shows_a_bar_that_ends_full():
     assert code == 0
     assert "████████████████████ gap " in screen
     assert "\x1b" not in screen
-    lines = [line.split("\r")[-1] for line in screen.replace("\r\n", "\n").splitlines()]
+    lines = [line.split("\r")[-1] for line in screen.replace("\r\n", "\n").split("\n")]
     labels = [line.split()[0] for line in lines if line.strip()]
     assert labels == ["data", "objective", "solver", "█" * 20, "certified", "train", "next"]
 

@@ -28,6 +28,7 @@ def compare(
     from softreg.cli.progress import Watch
     from softreg.config import configure
     from softreg.errors import UsageError
+    from softreg.text import safe_text
 
     given = {**run, **settings} if data is None else {"data": data, **run, **settings}
     if plot is not None:
@@ -50,5 +51,7 @@ def compare(
         result(report.to_json("compare", compared))
     elif not manner.quiet:
         result(report.comparison_text(compared))
+        if compared.saved:
+            narrate(report.line("saved", safe_text(", ".join(compared.saved), 240)))
     for warning in compared.warnings:
         narrate(f"warning: {warning}")

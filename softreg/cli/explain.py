@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from softreg.cli.options import Manner
 from softreg.cli.printing import result
 from softreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from softreg.explain import RowExplanation, WorkedTable
 
 
 def explain(
@@ -42,6 +45,7 @@ def explain(
     from softreg import workflows
     from softreg.report import to_json
 
+    explained: WorkedTable | RowExplanation
     if logits is not None and label is not None:
         explained = workflows.explain_logits(logits, label)
     else:

@@ -52,4 +52,6 @@ def plot(
     if manner.json:
         result(report.to_json("plot", drawn))
     elif not manner.quiet:
+        for note in drawn.notes:
+            narrate(report.line("note", note))
         narrate(report.line("saved", safe_text(output, 240)))

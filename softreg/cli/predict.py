@@ -42,5 +42,8 @@ def predict(
     elif output is None:
         for block in report.csv_blocks(predicted):
             write_bytes(block)
+    if not (manner.quiet or manner.json):
+        for note in predicted.notes:
+            narrate(report.line("note", note))
     for warning in predicted.warnings:
         narrate(f"warning: {warning}")

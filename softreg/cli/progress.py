@@ -35,13 +35,16 @@ class Watch:
     def __init__(self, silent: bool) -> None:
         self.silent = silent
         self.bar: Bar | None = None
+        self.told: list[str] = []  # of several fits to the same data, what is the same is told once
 
     def on_plan(self, plan: FitPlan) -> None:
-        from softreg.report import plan_text
+        from softreg.report import plan_lines
 
         self.__exit__()
         if not self.silent:
-            narrate(plan_text(plan))
+            lines = plan_lines(plan)
+            narrate("\n".join(line for line in lines if line not in self.told))
+            self.told = lines
             if wanted(sys.stderr):
                 self.bar = Bar(sys.stderr, plan.tol)
 

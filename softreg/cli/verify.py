@@ -14,7 +14,11 @@ def verify(model: Model, data: Table, *, manner: Manner) -> int:
     if manner.json:
         result(report.to_json("verify", verified))
     elif not manner.quiet:
+        for note in verified.notes:
+            narrate(report.line("note", note))
         result(report.verification_text(verified))
+    for warning in verified.warnings:
+        narrate(f"warning: {warning}")
     if verified.holds:
         return 0
     narrate(f"error: {verified.message}")
