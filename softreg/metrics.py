@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import DataError
-from softreg.losses import LOSSES, CrammerSinger, Loss, Softmax, WestonWatkins
+from softreg.losses import CrammerSinger, Loss, Softmax, WestonWatkins
 from softreg.objective import Objective, logits
 from softreg.rows import Block, Rows, one_thread_blas
 
@@ -242,9 +242,9 @@ def losses_kernel(block: Block, W: Array, margin: float) -> tuple[Any, ...]:
     """Sums of the three losses, and the number of rows whose plain-hinge gradient is 0."""
     Z = logits(block.X, W)
     s = np.ones(len(Z)) if block.weight is None else block.weight
-    three = (Softmax(), WestonWatkins(margin=margin), CrammerSinger(margin=margin))
-    flat = ~LOSSES["weston_watkins"](margin=margin).value_grad(Z, block.y)[1].any(axis=1)  # type: ignore[call-arg]
-    return np.array([float(s @ loss.value(Z, block.y)) for loss in three]), float(flat.sum())
+    weston_watkins, G = WestonWatkins(margin=margin).value_grad(Z, block.y)
+    others = Softmax().value(Z, block.y), CrammerSinger(margin=margin).value(Z, block.y)
+    return np.array([s @ others[0], s @ weston_watkins, s @ others[1]]), float((~G.any(axis=1)).sum())
 
 
 def losses_table(objective: Objective, W: Array, margin: float = 1.0) -> LossesTable:

@@ -438,14 +438,14 @@ def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
     if W is None or W.ndim != 2 or W.shape[0] < 2:
         raise ModelFileError("array W is missing, or not a matrix of weights")
     p, K = W.shape[0] - 1, W.shape[1]
+    classes = _read_classes(header["classes"])
+    if len(classes) != K or K < 2:
+        raise ModelFileError(f"{len(classes)} classes for weights of {K}")
     for name in ("mean", "scale"):
         _check(name not in arrays or arrays[name].shape == (p,), f"array {name}")
     _check(("mean" in arrays) == ("scale" in arrays), "the pair of arrays mean and scale")
     _check("scale" not in arrays or (arrays["scale"] > 0).all(), "array scale")
     _check("step" not in arrays or arrays["step"].shape == W.shape, "array step")
-    classes = _read_classes(header["classes"])
-    if len(classes) != K or K < 2:
-        raise ModelFileError(f"{len(classes)} classes for weights of {K}")
     names = header["feature_names"]
     if names is not None:
         _check(isinstance(names, list) and all(isinstance(name, str) for name in names), "feature_names")

@@ -213,9 +213,13 @@ def fit(
     if on_plan is not None:
         on_plan(plan)
     log = None if history is None else HistoryLog(history)
-    trained = run(ready, settings, [log] if log else [], progress)
-    if log is not None:
-        log.complete(trained.result.history)
+    try:
+        trained = run(ready, settings, [] if log is None else [log], progress)
+        if log is not None:
+            log.complete(trained.result.history)
+    finally:
+        if log is not None:
+            log.close()
     return _finish(ready, settings, plan, tuned, trained, data, target, output, plot, log, strict)
 
 
@@ -276,7 +280,7 @@ def _finish(
         model.save(output)
         saved.append(output)
     if log is not None:
-        log.close()
+        log.check()  # the model is saved by now
         saved.append(log.path)
     if plot is not None and not interrupted:
         draw(plot, {"": result.history}, settings, message)

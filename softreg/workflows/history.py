@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from softreg.errors import DataError, OutputError
@@ -14,7 +16,7 @@ from softreg.text import safe_text
 class HistoryLog:
     """A callback that writes each row as soon as it is known.
 
-    An error of writing does not stop the fit it watches; `close` raises it.
+    An error of writing does not stop the fit it watches; `check` raises it.
     """
 
     def __init__(self, path: str) -> None:
@@ -22,10 +24,15 @@ class HistoryLog:
         self.written = 0
         self.error: OSError | None = None
         try:
-            # Not through a temporary file: a log is there to be read while it grows.
-            self._file = open(path, "w", encoding="utf-8", newline="", buffering=1)  # noqa: SIM115
-            self._file.write(",".join(HISTORY_COLUMNS) + "\n")
+            # Not through a temporary file: a log is there to be read while it grows.  Unbuffered: a row that
+            # cannot be written fails here, and closing has nothing left to fail at.
+            self._file = open(path, "wb", buffering=0)  # noqa: SIM115
         except OSError as error:
+            raise self._cannot(error) from error
+        try:
+            self._write(HISTORY_COLUMNS)
+        except OSError as error:
+            self.close()
             raise self._cannot(error) from error
 
     def __call__(self, iterate: Iterate, history: History) -> None:
@@ -36,17 +43,23 @@ class HistoryLog:
         try:
             while self.written < history.n_rows and self.error is None:
                 row = [history[name][self.written] for name in HISTORY_COLUMNS]
-                self._file.write(",".join("" if value is None else repr(_plain(value)) for value in row) + "\n")
+                self._write(["" if value is None else repr(_plain(value)) for value in row])
                 self.written += 1
         except OSError as error:
             self.error = error
 
+    def _write(self, cells: Sequence[str]) -> None:
+        rest = memoryview((",".join(cells) + "\n").encode())
+        while rest:  # a nearly full disk takes a part
+            rest = rest[self._file.write(rest) :]
+
     def close(self) -> None:
-        """Raise OutputError if a row could not be written."""
-        try:
+        """Nothing more will be written; may be called twice."""
+        with suppress(OSError):
             self._file.close()
-        except OSError as error:
-            self.error = self.error or error
+
+    def check(self) -> None:
+        """Raise OutputError if a row could not be written."""
         if self.error is not None:
             raise self._cannot(self.error) from self.error
 
