@@ -65,7 +65,7 @@ class Rows(ABC):
     @property
     def block_rows(self) -> int:
         """Rows in a block; a function of the shape alone."""
-        return int(np.clip(BLOCK_ENTRIES // max(self.shape[1], 1), 64, 8192))
+        return int(min(max(BLOCK_ENTRIES // max(self.shape[1], 1), 64), 8192))
 
     @abstractmethod
     def take(self, rows: slice | Array) -> Any:
@@ -91,15 +91,16 @@ class Rows(ABC):
 
     def sum(self, kernel: Kernel) -> tuple[Any, ...]:
         """The entry-by-entry sum of ``kernel(block)`` over all blocks, in float64."""
-        n_blocks = -(-self.shape[0] // self.block_rows)
+        size = self.block_rows
+        n_blocks = -(-self.shape[0] // size)
         per_group = -(-n_blocks // MAX_GROUPS)
-        starts = range(0, self.shape[0], per_group * self.block_rows)
+        starts = range(0, self.shape[0], per_group * size)
 
         def group(start: int) -> list[Any]:
-            stop = min(start + per_group * self.block_rows, self.shape[0])
+            stop = min(start + per_group * size, self.shape[0])
             total: list[Any] = []
-            for a in range(start, stop, self.block_rows):
-                total = _add(total, kernel(self.block(slice(a, min(a + self.block_rows, stop)))))
+            for a in range(start, stop, size):
+                total = _add(total, kernel(self.block(slice(a, min(a + size, stop)))))
             return total
 
         total: list[Any] = []

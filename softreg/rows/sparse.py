@@ -20,7 +20,7 @@ class SparseRows(Rows):
     def block_rows(self) -> int:
         n_rows, n_features = self.shape
         entries = max(self.X.nnz / max(n_rows, 1), n_features / 64, 1)
-        return int(np.clip(BLOCK_ENTRIES // entries, 64, 8192))
+        return int(min(max(BLOCK_ENTRIES // entries, 64), 8192))
 
     def take(self, rows: slice | NDArray[Any]) -> Any:
         if not isinstance(rows, slice):
