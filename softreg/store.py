@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import stat
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -253,6 +254,8 @@ class Model:
         shown = safe_text(os.fspath(path), 240)
         try:
             with open(path, "rb") as file:
+                if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+                    raise OSError(None, "it is a device")
                 content = file.read()
         except FileNotFoundError:
             raise ModelFileError(f"{shown}: no such file") from None

@@ -417,8 +417,9 @@ def test_other_files_are_refused_by_name(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ModelFileError, match=finding):
             Model.load(path)
-    with pytest.raises(ModelFileError, match="cannot be read"):
-        Model.load(tmp_path)
+    for other in (tmp_path, "/dev/null", "a\0b"):
+        with pytest.raises(ModelFileError, match="cannot be read"):
+            Model.load(other)
 
 
 # --- where it is written ------------------------------------------------------------------------------------------

@@ -369,10 +369,17 @@ def test_tuning_finds_the_alpha_of_lowest_validation_loss():
 
 
 def test_fit_with_tune_uses_the_alpha_chosen(tmp_path):
-    plans = []
+    plans, counts = [], []
     result = workflows.fit(
-        IRIS, target="species", tune=True, validation_fraction=0.2, output=str(tmp_path / "m"), on_plan=plans.append
+        IRIS,
+        target="species",
+        tune=True,
+        validation_fraction=0.2,
+        output=str(tmp_path / "m"),
+        on_plan=plans.append,
+        on_tuning=lambda done, total: counts.append((done, total)),
     )
+    assert counts == [(done, 35) for done in range(36)]
     assert result.model.alpha == result.tuning.alpha
     assert plans[0].tuning.startswith(f"alpha {short(result.tuning.alpha)}, the lowest log loss")
     assert "over 120 rows" in plans[0].tuning  # never those of the validation

@@ -154,6 +154,7 @@ def fit(
     strict: bool = False,
     progress: Callback | None = None,
     on_plan: Callable[[FitPlan], None] | None = None,
+    on_tuning: Callable[[int, int], None] | None = None,
 ) -> FitResult:
     """Fit a model to a table.
 
@@ -181,6 +182,8 @@ def fit(
         ``(iterate, history)``, called after each iterate of the final fit; True asks to stop.
     on_plan : callable, optional
         Called once with the `FitPlan`, before the final fit.
+    on_tuning : callable, optional
+        Called while alpha is chosen: how many fits are done, and how many there are.
 
     Returns
     -------
@@ -207,7 +210,7 @@ def fit(
     if tune:
         from softreg.workflows.tuning import tune_prepared
 
-        tuned = tune_prepared(ready, settings)
+        tuned = tune_prepared(ready, settings, on_tuning)
         settings = replace(settings, alpha=tuned.alpha)
     plan = make_plan(ready, settings, None if tuned is None else tuned.text)
     if on_plan is not None:

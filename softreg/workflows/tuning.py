@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,7 +60,12 @@ class TuneResult:
 
 
 def tune(
-    data: str, *, target: str | None = None, settings: Settings | None = None, group: str | None = None
+    data: str,
+    *,
+    target: str | None = None,
+    settings: Settings | None = None,
+    group: str | None = None,
+    on_tuning: Callable[[int, int], None] | None = None,
 ) -> TuneResult:
     """Choose alpha for a table by 5-fold cross-validation: stratified, or by whole groups.
 
@@ -67,6 +73,8 @@ def tune(
     ----------
     data, target, settings, group
         As for `softreg.workflows.fit`.
+    on_tuning : callable, optional
+        Called with the number of fits done and of all, before the first and after each.
 
     Raises
     ------
@@ -75,10 +83,12 @@ def tune(
     DataError, FitError
     """
     settings = replace(settings or Settings(), early_stopping=False)
-    return tune_prepared(prepare(data, target=target, settings=settings, group=group), settings)
+    return tune_prepared(prepare(data, target=target, settings=settings, group=group), settings, on_tuning)
 
 
-def tune_prepared(ready: Prepared, settings: Settings) -> TuneResult:
+def tune_prepared(
+    ready: Prepared, settings: Settings, on_tuning: Callable[[int, int], None] | None = None
+) -> TuneResult:
     """`tune` on the training rows of ``ready``."""
     for name, given in (("--C", settings.C is not None), ("--alpha", settings.alpha != DEFAULT_ALPHA)):
         if given:
@@ -86,9 +96,11 @@ def tune_prepared(ready: Prepared, settings: Settings) -> TuneResult:
     # The fold's own validation rows must not decide when to stop, or they would judge themselves.
     settings = replace(settings, early_stopping=False)
     totals = np.zeros(len(ALPHAS))
-    n_rows, n_folds, loose = 0, 0, 0
-    for fold in folds(ready.y, ready.n_classes, FOLDS, settings.random_state, ready.groups):
-        n_folds += 1
+    n_rows, done, loose = 0, 0, 0
+    parts = list(folds(ready.y, ready.n_classes, FOLDS, settings.random_state, ready.groups))
+    report = on_tuning or (lambda done, total: None)
+    report(0, len(parts) * len(ALPHAS))
+    for fold in parts:
         n_rows += len(fold.validation)
         X, y = ready.X[fold.train], ready.y[fold.train]
         X_apart, y_apart = ready.X[fold.validation], ready.y[fold.validation]
@@ -99,7 +111,9 @@ def tune_prepared(ready: Prepared, settings: Settings) -> TuneResult:
             loss = metrics_of(X_apart, y_apart, W, settings).loss
             assert loss is not None
             totals[i] += loss * len(y_apart)
-    return _result(totals / n_rows, n_folds, n_rows, loose, settings)
+            done += 1
+            report(done, len(parts) * len(ALPHAS))
+    return _result(totals / n_rows, len(parts), n_rows, loose, settings)
 
 
 def _fit(X: Any, y: Array, settings: Settings, n_classes: int, W0: Array | None) -> tuple[Array, bool]:
