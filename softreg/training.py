@@ -277,6 +277,7 @@ def train(
     W0 : (p + 1, K) array, optional
         Raw-scale starting point.
     callbacks : sequence of ``(iterate, history) -> bool | None``
+        The iterate's W is on the raw columns, as the result's will be.
 
     Returns
     -------
@@ -325,7 +326,7 @@ def train(
         tol=settings.target,
         max_iter=settings.max_iter,
         max_time=settings.max_time,
-        callbacks=[*watchers, *callbacks],
+        callbacks=[*watchers, *(_on_raw_columns(callback, problem) for callback in callbacks)],
         certify_at_end=newton_certificate,
     )
     if stopping is not None and stopping.best is not None and result.status is Status.STOPPED_EARLY:
@@ -346,6 +347,13 @@ def train(
         if separation is not None:
             result = replace(result, status=Status.SEPARATED, message="no finite optimum exists without a penalty")
     return Trained(problem.to_raw(result.W), result, problem, solver.name, reason, separation)
+
+
+def _on_raw_columns(callback: Callback, problem: Problem) -> Callback:
+    """What the caller watches are its own columns, whatever coordinates are solved in."""
+    if problem.standard is None:
+        return callback
+    return lambda iterate, history: callback(replace(iterate, W=problem.to_raw(iterate.W)), history)
 
 
 def _separation(objective: Objective, result: Result) -> Separation | None:
