@@ -1,0 +1,91 @@
+"""The README shows real commands with their real output."""
+
+import doctest
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import ROOT, environment
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
+
+#: Below this a number is a gap that rounding made: it may differ on another processor, but must stay below tol.
+TINY = 1e-5
+
+
+def shown():
+    """(command, output lines) pairs in the order of the page."""
+    for block in BLOCKS:
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output.rstrip("\n").splitlines()
+
+
+def alike(said, got):
+    """Whether two words are equal, or numbers that differ by rounding only."""
+    try:
+        a, b = (float(word.strip("()[],;")) for word in (said, got))
+    except ValueError:
+        return said == got
+    return (abs(a) < TINY and abs(b) < TINY) or abs(a - b) <= 1e-3 * abs(a)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "data", folder / "data")
+    return folder
+
+
+def test_the_readme_shows_commands():
+    assert len(list(shown())) >= 8
+
+
+def test_every_command_prints_what_the_readme_shows(place):
+    for command, expected in shown():
+        argv = shlex.split(command)
+        assert argv[0] == "softreg"
+        done = subprocess.run(
+            [sys.executable, "-m", "softreg", *argv[1:]],
+            cwd=place,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+        got = done.stdout.rstrip("\n").splitlines()
+        assert len(got) == len(expected), f"$ {command}\n{done.stdout}"
+        seconds = None
+        for said, line in zip(expected, got, strict=True):
+            words, found = said.split(), line.split()
+            assert len(words) == len(found), f"$ {command}\n{line}"
+            if "seconds" in words and "certificate" in words:  # the table of compare: a time is nobody's promise
+                seconds = 2
+            for i, (a, b) in enumerate(zip(words, found, strict=True)):
+                is_time = seconds is not None and i == len(words) - seconds
+                assert is_time or alike(a, b), f"$ {command}\nthe README says {said!r}\nit printed    {line!r}"
+
+
+def test_the_python_session_is_real():
+    session = doctest.DocTestParser().get_doctest(README, {}, "README.md", "README.md", 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    runner.run(session)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_links_and_pictures_exist():
+    for link in re.findall(r"\]\(([^)#]+)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_gate_runs_the_readmes_test_command():
+    assert "python -m pytest -q -n 2" in README
+    assert "python -m pytest -q -n 2" in Path(ROOT / ".ci" / "run").read_text(encoding="utf-8")
