@@ -245,6 +245,14 @@ def npy(array, **options):
     return memory.getvalue()
 
 
+def test_members_changed_after_the_checksums_were_taken_are_refused():
+    members = members_of(a_model())
+    for name in ("W.npy", "header.json"):
+        other = members_of(a_model(W=np.ones((3, 3)), objective=0.5))[name]
+        with pytest.raises(ModelFileError, match="does not match its checksums"):
+            Model.from_bytes(forged(members | {name: other}, sums=False))
+
+
 def test_an_archive_of_the_same_members_is_the_same_model():
     assert agrees_or_is_refused(forged(members_of(a_model())), a_model().decision_function(X))
 
