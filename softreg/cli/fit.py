@@ -56,6 +56,7 @@ def fit(
             strict=strict,
             progress=watch.progress,
             on_plan=watch.on_plan,
+            on_tuning=watch.on_tuning,
         )
     if manner.json:
         result(report.to_json("fit", fitted))

@@ -26,9 +26,9 @@ def wanted(stream: TextIO | None) -> bool:
 
 
 class Watch:
-    """Tells a fit as it goes: the plan, then a bar where someone watches.
+    """Tells a fit as it goes: the tuning and the plan, then a bar where someone watches.
 
-    Its two methods are what workflows call; ``silent`` it says nothing.  Used in a ``with``, so that the bar's line
+    Its three methods are what workflows call; ``silent`` it says nothing.  Used in a ``with``, so that the bar's line
     is finished whatever happens.
     """
 
@@ -47,6 +47,12 @@ class Watch:
             self.told = lines
             if wanted(sys.stderr):
                 self.bar = Bar(sys.stderr, plan.tol)
+
+    def on_tuning(self, done: int, total: int) -> None:
+        if not self.silent and wanted(sys.stderr):
+            end = "\n" if done == total else ""
+            sys.stderr.write(f"\r  tuning: {done} of {total} fits{end}")
+            sys.stderr.flush()
 
     def progress(self, iterate: Iterate, history: History) -> None:
         if self.bar is not None:

@@ -246,9 +246,7 @@ def run(ready: Prepared, settings: Settings, watchers: list[Any], progress: Call
 
 
 def _calmer(settings: Settings) -> str:
-    if settings.solver in ("gd", "momentum", "nesterov", "sgd", "adam") and settings.learning_rate != "auto":
-        return " (--learning-rate auto chooses a safe one)"
-    return "" if settings.solver == "auto" else " (--solver auto)"
+    return "" if settings.solver == "auto" or settings.learning_rate != "auto" else " (--solver auto)"
 
 
 def _finish(
