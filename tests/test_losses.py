@@ -493,6 +493,15 @@ def test_the_dual_point_of_a_smoothed_hinge_is_feasible_for_the_plain_one(loss):
         assert_feasible(plain, loss.dual_point(Z, y, size * logits(9)[0]), y)
 
 
+def some_dual_points(loss, Z, y):
+    """Feasible dual points, of steps from Z and of logits that have nothing to do with it."""
+    for size in (0.0, 0.1, 10.0):
+        yield loss.dual_point(Z, y, size * logits(9, m=len(Z))[0])
+    elsewhere = [loss.dual_point(logits(seed, m=len(Z))[0], y) for seed in (21, 22, 23)]
+    yield elsewhere[0]
+    yield sum(elsewhere) / 3  # the domain is convex
+
+
 @each(LOSSES, "loss")
 def test_the_fenchel_young_term_vanishes_at_the_gradient_and_is_never_negative(loss):
     for Z, y in (logits(), at_kinks(), logits(size=100.0)):
@@ -501,16 +510,14 @@ def test_the_fenchel_young_term_vanishes_at_the_gradient_and_is_never_negative(l
         assert (at_gradient >= 0).all()
         scale = 1 + losses + np.abs(Z).max(axis=1) * np.abs(G).max(axis=1)
         assert (at_gradient <= 1e-14 * scale).all()
-        for size in (1e-6, 1.0, 100.0):
-            V = loss.dual_point(Z, y, size * logits(9, m=len(Z))[0])
+        for V in some_dual_points(loss, Z, y):
             assert (loss.fenchel_young(Z, V, y) >= 0).all()
 
 
 @each({k: v for k, v in LOSSES.items() if k not in ("ww_squared_smoothed", "cs_squared_smoothed")}, "loss")
 def test_the_fenchel_young_term_is_value_plus_conjugate_minus_product(loss):
     for Z, y in (logits(), at_kinks()):
-        for size in (0.0, 0.1, 10.0):
-            V = loss.dual_point(Z, y, size * logits(9, m=len(Z))[0])
+        for V in some_dual_points(loss, Z, y):
             value, product = loss.value(Z, y), dot(V, Z)
             expected = value + conjugate(loss, V, y) - product
             atol = 1e-13 * (1 + np.abs(value).max() + np.abs(V).max() ** 2 + np.abs(product).max())
@@ -522,8 +529,7 @@ def test_the_fenchel_young_term_bounds_what_the_loss_can_lose_to_any_other_logit
     # FY(z, v) = sup over z' of l(z) - l(z') - v·(z - z'): no z' may exceed it.
     Z, y = logits()
     rng = np.random.default_rng(11)
-    for size in (0.0, 0.3, 5.0):
-        V = loss.dual_point(Z, y, size * logits(9)[0])
+    for V in some_dual_points(loss, Z, y):
         bound = loss.fenchel_young(Z, V, y)
         for spread in (0.1, 1.0, 5.0):
             for _ in range(10):
