@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from softreg.estimators import ConvergenceWarning, MulticlassSVC, SoftmaxRegression
+    from softreg.estimators import ConvergenceWarning, MulticlassSVC, SoftmaxRegression, load
     from softreg.losses import CrammerSinger, Softmax, WestonWatkins
     from softreg.plots import ConfusionDisplay, ConvergenceDisplay, LossDisplay, WeightsDisplay
     from softreg.softmax import (
@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 
 #: Where each public name lives; a module is imported when one of its names is first used.
 _HOMES = {
-    "softreg.estimators": ("ConvergenceWarning", "MulticlassSVC", "SoftmaxRegression"),
+    "softreg.estimators": ("ConvergenceWarning", "MulticlassSVC", "SoftmaxRegression", "load"),
     "softreg.losses": ("CrammerSinger", "Softmax", "WestonWatkins"),
     "softreg.plots": ("ConfusionDisplay", "ConvergenceDisplay", "LossDisplay", "WeightsDisplay"),
     "softreg.softmax": (
@@ -47,6 +47,7 @@ __all__ = [
     "WestonWatkins",
     "cross_entropy",
     "cross_entropy_grad",
+    "load",
     "log_softmax",
     "softmax_jacobian",
     "softmax_layer_jacobian",

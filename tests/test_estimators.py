@@ -21,7 +21,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 import softreg
 from softreg import ConvergenceWarning, MulticlassSVC, SoftmaxRegression
-from softreg.estimators import multiclass_svc, softmax_regression
+from softreg.estimators import model_file, multiclass_svc, softmax_regression
 
 DATA = Path(__file__).parent.parent / "data"
 TARGETS = {"iris": "species", "wine": "cultivar", "digits": "digit", "breast_cancer": "diagnosis"}
@@ -738,6 +738,53 @@ def test_pickles_predict_the_same(model: Any) -> None:
     assert len(pickle.dumps(model)) < 100_000  # the rows are not inside
 
 
+@each()
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_files_bring_back_the_same_model(model: Any, n_classes: int, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    X, y = blobs(K=n_classes)
+    frame = pandas.DataFrame(X, columns=["height", "width", "ü"])
+    labels = np.array(["cat", "dog", "ant"])[y]
+    weights = {"cat": 2.0, "dog": 1.5}
+    model = clone(model).set_params(alpha=0.1, standardize=True, class_weight=weights).fit(frame, labels)
+    path = tmp_path / "pets.softreg"
+    model.save(path)
+    again = softreg.load(path)
+    assert type(again) is type(model)
+    assert again.get_params() == {**model.get_params(), "random_state": 0}
+    np.testing.assert_array_equal(again.decision_function(frame), model.decision_function(frame))
+    assert again.predict(frame).tolist() == model.predict(frame).tolist()
+    assert again.certificate_ == model.certificate_
+    assert (again.status_, again.message_, again.n_iter_) == (model.status_, model.message_, model.n_iter_)
+    assert again.loss_curve_ == model.loss_curve_
+    np.testing.assert_array_equal(again.coef_, model.coef_)
+    with pytest.raises(ValueError, match="order"):
+        again.predict(frame[["width", "height", "ü"]])
+    again.save(path)  # a model may replace a model
+    again.set_params(warm_start=True).fit(frame, labels)
+
+
+def test_files_hold_soft_partial_and_unpenalised_fits(tmp_path: Path) -> None:
+    X, y = blobs()
+    fits = [
+        SoftmaxRegression().fit(X, np.eye(3)[y]),
+        SoftmaxRegression().partial_fit(X, y, classes=[0, 1, 2]),
+        SoftmaxRegression(alpha=0.0).fit(X, y == 0),
+    ]
+    for model in fits:
+        model.save(tmp_path / "m.softreg")
+        again = softreg.load(str(tmp_path / "m.softreg"))
+        np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+        assert again.classes_.dtype == model.classes_.dtype
+        np.testing.assert_equal(again.dual_gap_, model.dual_gap_)
+        assert again.status_ == model.status_
+
+
+def test_unfitted_models_are_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(NotFittedError):
+        SoftmaxRegression().save(tmp_path / "m.softreg")
+
+
 def test_unfitted_models_say_so() -> None:
     for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
         with pytest.raises(NotFittedError):
@@ -750,7 +797,7 @@ def test_lazy_frames_are_told_apart() -> None:
         SoftmaxRegression().fit(polars.LazyFrame({"a": [1.0, 2.0]}), [0, 1])
 
 
-@pytest.mark.parametrize("module", [softmax_regression, multiclass_svc], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [softmax_regression, multiclass_svc, model_file], ids=lambda m: m.__name__)
 def test_examples_in_docstrings_are_true(module: Any) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0

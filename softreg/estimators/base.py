@@ -6,6 +6,8 @@ import signal
 import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -51,7 +53,7 @@ class Solution:
     n_rows: int
     class_counts: Array
     witness: Witness
-    standard: tuple[Array, Array] | None
+    standard: tuple[Array, Array] | None  # mean and scale of the columns
 
 
 class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -266,7 +268,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.__dict__.pop("_velocity", None)
         for name, value in self._weight_attributes(trained.W, targets.classes).items():
             setattr(self, name, value)
-        self._solution: Solution | None = Solution(
+        self._solution = Solution(
             settings=problem.settings,
             alpha=problem.alpha,
             C=problem.C,
@@ -276,18 +278,22 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             witness=result.witness,
             standard=None if standard is None else (standard.mean, standard.scale),
         )
-        certificate = result.certificate
         self.n_iter_: int = max(result.n_iter, 1)
         self.history_ = dict(result.history)
         self.loss_curve_ = list(result.history["objective"])
         self.objective_ = float(result.value)
-        self.certificate_: Certificate | None = certificate
-        self.dual_gap_ = float("nan" if certificate.gap is None else certificate.gap)
-        self.relative_gap_ = float("nan" if certificate.relative is None else certificate.relative)
-        self.kkt_residual_ = float(certificate.kkt)
+        self._set_certificate(result.certificate)
         self.separation_ = trained.separation
         self.status_ = str(result.status)
         self.message_ = sentence(trained, targets.classes.tolist(), self._feature_names())
+
+    def _set_certificate(self, certificate: Certificate | None) -> None:
+        """The certificate and its numbers, NaN where there are none."""
+        numbers = (None,) * 3 if certificate is None else (certificate.gap, certificate.relative, certificate.kkt)
+        self.certificate_ = certificate
+        self.dual_gap_, self.relative_gap_, self.kkt_residual_ = (
+            float("nan" if number is None else number) for number in numbers
+        )
 
     def _feature_names(self) -> list[str]:
         names = getattr(self, "feature_names_in_", None)
@@ -392,12 +398,41 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         self.loss_curve_ = [*getattr(self, "loss_curve_", []), value]
         self.objective_ = value
-        self.dual_gap_ = self.relative_gap_ = self.kkt_residual_ = float("nan")
-        self.certificate_ = self.separation_ = None
-        self.history_ = {"iteration": list(range(1, len(self.loss_curve_) + 1)), "objective": self.loss_curve_}
+        self._set_certificate(None)
+        self.separation_ = None
+        iterations = range(self.n_iter_ + 1 - len(self.loss_curve_), self.n_iter_ + 1)
+        self.history_ = {"iteration": list(iterations), "objective": self.loss_curve_}
         self.status_ = str(Status.NOT_CERTIFIED)
         self.message_ = f"not certified: partial_fit saw {rows.shape[0]} rows; call fit for a certificate"
-        self._solution = None
+        factor = 2.0 if settings.loss == "softmax" and len(classes) == 2 else 1.0
+        self._solution = Solution(
+            settings=settings,
+            alpha=settings.alpha,
+            C=factor / (settings.alpha * rows.total_weight) if settings.alpha > 0 else np.inf,
+            solver="sgd",
+            n_rows=rows.shape[0],
+            class_counts=y.sum(axis=0) if y.ndim == 2 else np.bincount(y, minlength=len(classes)),
+            witness=Witness(),
+            standard=None,
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted model to one file, whole or not at all; `softreg.load` reads it.
+
+        Parameters
+        ----------
+        path : path
+            Replaced if it is a softreg model.
+
+        Raises
+        ------
+        softreg.errors.OutputError
+            The file cannot be written, or is there and no softreg model.
+        """
+        from softreg.estimators.model_file import to_model  # here, for it knows this class
+
+        check_is_fitted(self)
+        to_model(self).save(Path(path))
 
     # --- predicting ---
 
