@@ -93,6 +93,6 @@ def repair(residual: Array, mean_target: Array) -> tuple[float, Array]:
     return mixing, np.maximum(u, 0) / np.maximum(u, 0).sum()
 
 
-def rounding_slack(mean_max_logit: float) -> float:
-    """What rounding may hide in a sum of Fenchel-Young terms: 64 eps (1 + <max|z|>)."""
-    return 64 * np.finfo(np.float64).eps * (1 + mean_max_logit)
+def rounding_slack(size: float) -> float:
+    """What rounding may hide in a sum of Fenchel-Young terms: 64 eps (1 + size), size that of a logit's terms."""
+    return 64 * np.finfo(np.float64).eps * (1 + size)

@@ -162,14 +162,12 @@ def certify_kernel(
     losses, G = loss.value_grad(Z, block.y)
     V = dual_loss.dual_point(base, block.y, D)
     gaps = loss.fenchel_young(Z, V, block.y)
-    largest = np.abs(Z).max(axis=1)
     GV = weighted(block, np.hstack([G, V]))
     return (
         _total(block, losses),
         back_product(block.X, GV),
         GV.sum(axis=0),
         _total(block, gaps),
-        _total(block, largest),
     )
 
 
@@ -247,6 +245,8 @@ class Objective:
             spread = self._sum(0.5, spread_kernel, mean=mean)[0] / n
         # A constant column's spread is rounding only.
         eps = np.finfo(np.float64).eps
+        if hasattr(self.rows.X, "indptr"):  # by subtraction: a spread below rounding of <x²> is not seen
+            spread = np.where(spread > 64 * np.finfo(np.float64).eps * square, spread, 0.0)
         constant = spread <= (16 * eps * self.rows.shape[0] * np.abs(mean)) ** 2 + 16 * eps * eps * square
         return Moments(mean, square, np.where(constant, 0.0, np.sqrt(spread)), target / n, cross / n)
 
@@ -316,7 +316,8 @@ class Objective:
         self, W: Array, value: float, loss: float, G: Array, A: Array, residual: Array, gap: float
     ) -> Certificate:
         kkt = self.kkt(W, G)
-        if not self.penalty.alpha > 0:
+        # Sums of float32 products are no proof: the gap is for float64 only.
+        if not self.penalty.alpha > 0 or self.rows.dtype != np.float64:
             return Certificate("kkt", None, None, kkt)
         A, share, added = self._repaired(W, loss, A, residual)
         total = self.penalty.conjugate_gap(W[:-1], A) + share * gap + added
@@ -331,16 +332,19 @@ class Objective:
         """The certificate of the natural dual point, from F and its gradient alone."""
         A = G[:-1] - self.penalty.grad(W[:-1])
         loss = value - self.penalty.value(W[:-1])
-        # max|z| of a row is not at hand; the mean over rows of |x|·|W| bounds its mean.
-        slack = rounding_slack(float(np.abs(W[-1]).max() + self.moments.rms @ np.abs(W[:-1]).max(axis=1)))
-        return self._certificate(W, value, loss, G, A, G[-1], slack)
+        return self._certificate(W, value, loss, G, A, G[-1], self._slack(W))
+
+    def _slack(self, W: Array) -> float:
+        # The terms of a logit may be far larger than the logit: |x|·|W| + |b| is what rounding sees.  The mean over
+        # rows of the first is at most RMS(x)·|W|.
+        return rounding_slack(float(np.abs(W[-1]).max() + self.moments.rms @ np.abs(W[:-1]).max(axis=1)))
 
     def certify(self, W: Array, witness: Witness | None = None) -> Evaluation:
         """F, its gradient and a certificate at W, in one read of the data."""
         witness = witness or Witness()
         K = self.shape[1]
         step = witness.step
-        loss, XGV, biases, gaps, largest = self._sum(
+        loss, XGV, biases, gaps = self._sum(
             1.5 if step is None else 2.0,
             certify_kernel,
             loss=self.loss,
@@ -350,7 +354,7 @@ class Objective:
             lag=witness.lag,
         )
         n = self.rows.total_weight
-        loss, gaps = loss / n, gaps / n + rounding_slack(largest / n)
+        loss, gaps = loss / n, gaps / n + self._slack(W)
         value = loss + self.penalty.value(W[:-1])
         G = self._gradient(XGV[:, :K], biases[:K], W)
         certificate = self._certificate(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)

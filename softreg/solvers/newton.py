@@ -49,6 +49,9 @@ class Newton:
             from softreg.solvers.conjugate_gradient import TruncatedStep
 
             step_of = TruncatedStep(objective)
+        if value > objective.start:  # a start worse than W = 0 helps nobody, and may be too far to see a slope
+            W = objective.zeros()
+            value, G = objective.value_grad(W)
         centre = W.mean(axis=1, keepdims=True)
         if np.abs(centre).max() > 0:  # the same logits but for a shift, and never a larger penalty
             W = W - centre
@@ -100,8 +103,11 @@ class ExactStep:
             K = shape[1]
             H[-K:, :] = H[:, -K:] = 0
         fix_shift(H, shape)
+        # Where the loss has no curvature at all (a hinge whose margins are met) the step is held finite.
         diagonal = H.diagonal().copy()
-        scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        floor = 1e-14 * diagonal.max(initial=0.0) or 1.0
+        H.flat[:: len(H) + 1] = diagonal = np.maximum(diagonal, floor)
+        scale = 1 / np.sqrt(diagonal)
         H *= scale
         H *= scale[:, None]
         g = coordinates.gradient(G).ravel() * scale
