@@ -90,7 +90,7 @@ def test_hinge_objective_is_its_formula(loss: str, squared: bool) -> None:
     assert model.objective_ == pytest.approx(total / len(y) + 0.005 * (W[:-1] ** 2).sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer"])
+@pytest.mark.parametrize("name", sorted(TARGETS))
 def test_C_is_scikit_learns_on_raw_tables(name: str) -> None:
     X, y = table(name)
     with pytest.warns(ConvergenceWarning):  # float64 cannot certify 1e-14; it is asked for the best there is
