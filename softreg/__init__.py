@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it, without the time to import typing
 if TYPE_CHECKING:
+    from typing import Any
+
     from softreg.estimators import ConvergenceWarning, MulticlassSVC, SoftmaxRegression, load
     from softreg.losses import CrammerSinger, Softmax, WestonWatkins
     from softreg.plots import ConfusionDisplay, ConvergenceDisplay, LossDisplay, WeightsDisplay
