@@ -58,4 +58,9 @@ class EarlyStopping:
             self.best, self.best_loss, self.waited = iterate, loss, 0
         else:
             self.waited += 1
+        return self.asked
+
+    @property
+    def asked(self) -> bool:
+        """Whether it has asked to stop."""
         return self.waited >= self.patience

@@ -329,8 +329,9 @@ def train(
         callbacks=[*watchers, *(_on_raw_columns(callback, problem) for callback in callbacks)],
         certify_at_end=newton_certificate,
     )
-    if stopping is not None and stopping.best is not None and result.status is Status.STOPPED_EARLY:
+    if stopping is not None and stopping.asked and result.status is Status.STOPPED_EARLY:
         best = stopping.best
+        assert best is not None
         assert best.certificate is not None
         message = f"stopped early: no lower validation loss in {settings.n_iter_no_change} iterations"
         result = replace(
