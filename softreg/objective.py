@@ -111,6 +111,23 @@ def hessian_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array
     return (out,)
 
 
+def class_gram_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array) -> tuple[Any, ...]:
+    """Sum of (H_r)_kk u u', u = ((x - mean)/scale, 1), for each class k: (K, p + 1, p + 1)."""
+    X = block.X if isinstance(block.X, np.ndarray) else block.X.toarray()
+    k = np.arange(W.shape[1])
+    curvatures = weighted(block, loss.hessian(logits(block.X, W), block.y)[:, k, k])
+    U = np.empty((len(X), X.shape[1] + 1))
+    np.subtract(X, mean, out=U[:, :-1])
+    U[:, :-1] /= scale
+    U[:, -1] = 1
+    out = np.empty((len(k), U.shape[1], U.shape[1]))
+    for i in k:
+        bent = curvatures[:, i] > 0  # of a hinge, few rows
+        V = U[bent] * np.sqrt(curvatures[bent, i])[:, None]
+        out[i] = V.T @ V
+    return (out,)
+
+
 def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
     """Sums of x, x², t, x t'."""
     X = block.X
@@ -294,6 +311,14 @@ class Objective:
         for k in range(K):
             H[k, k, np.arange(q), np.arange(q)] += strength
         return H.transpose(2, 0, 3, 1).reshape(q * K, q * K)
+
+    def class_grams(self, W: Array, mean: Array, scale: Array) -> Array:
+        """The Hessian's diagonal blocks, a class each, for columns (x - mean)/scale: (K, p + 1, p + 1)."""
+        (grams,) = self._sum(0.5 + self.shape[0] / 4, class_gram_kernel, loss=self.loss, W=W, mean=mean, scale=scale)
+        grams /= self.rows.total_weight
+        j = np.arange(self.shape[0] - 1)
+        grams[:, j, j] += self.penalty.curvature(len(j)) / scale**2
+        return grams
 
     # --- certificates ---
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softreg.objective import Objective
-from softreg.solvers.precondition import Preconditioner
+from softreg.solvers.precondition import ClassPreconditioner, Preconditioner
 
 Array = NDArray[Any]
+
+#: Products with the Hessian in one step, or an eighth of the features if that is more, after which the next step
+#: gets a fresh preconditioner: the price of building one grows with the features.
+REFRESH = 40
 
 
 class TruncatedStep:
@@ -23,18 +28,23 @@ class TruncatedStep:
 
     def __init__(self, objective: Objective, limit: int = 500) -> None:
         self.objective = objective
-        self.precondition = Preconditioner(objective)
+        self.precondition: Callable[[Array], Array] = Preconditioner(objective)
         self.limit = limit
+        self.products = 0
 
     def __call__(self, W: Array, value: float, G: Array) -> Array:
-        objective, precondition = self.objective, self.precondition
+        objective = self.objective
+        if self.products > max(REFRESH, len(W) // 8) and ClassPreconditioner.fits(objective):
+            self.precondition = ClassPreconditioner(objective, W)
+        precondition = self.precondition
         D = np.zeros_like(G)
         R = -G
         Y = precondition(R)
         P = Y
         rho = start = float(np.vdot(R, Y))
         decrement = 0.0  # of the model, so far: -<G, D>/2
-        for _ in range(self.limit):
+        for products in range(1, self.limit + 1):
+            self.products = products
             if rho <= 0:
                 break
             HP = objective.hvp(W, P)

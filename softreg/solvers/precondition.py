@@ -50,6 +50,34 @@ class Preconditioner:
         return self.coordinates.raw(g)
 
 
+class ClassPreconditioner:
+    """The Hessian's diagonal blocks at W, one class each: knows the class curvature that `Preconditioner` does not.
+
+    Costs about p/4 passes and K·p² numbers; worth it where conjugate gradients would take more.
+    """
+
+    def __init__(self, objective: Objective, W: Array) -> None:
+        self.coordinates = Coordinates.of(objective)
+        grams = objective.class_grams(W, self.coordinates.mean, self.coordinates.scale)
+        if not objective.fit_intercept:
+            grams[:, -1, :] = grams[:, :, -1] = 0
+        diagonals = np.einsum("kjj->kj", grams)
+        diagonals += 1e-10 * diagonals.max(axis=1, keepdims=True)
+        self.factors = [_factor(gram) for gram in grams]
+
+    @staticmethod
+    def fits(objective: Objective) -> bool:
+        """Whether the blocks are small enough to hold: 256 MB at most."""
+        q, K = objective.shape
+        return K * q * q <= 1 << 25
+
+    def __call__(self, G: Array) -> Array:
+        g = self.coordinates.gradient(G)
+        for k, factor in enumerate(self.factors):
+            g[:, k] = cho_solve(factor, g[:, k], check_finite=False)
+        return self.coordinates.raw(g)
+
+
 def _factor(M: Array) -> Any:
     ridge = 0.0
     while True:
