@@ -373,10 +373,10 @@ def test_memory_order_does_not_matter() -> None:
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_numbers_of_any_type_are_not_copied_whole(dtype: Any, kind: str) -> None:
     rng = np.random.default_rng(0)
-    X = rng.integers(0, 200, size=(20_000, 200)).astype(dtype)
+    X = rng.integers(0, 200, size=(60_000, 200)).astype(dtype)
     if kind == "sparse":
         X = sparse.csr_array(X)
-    y = rng.integers(0, 3, size=20_000)
+    y = rng.integers(0, 3, size=60_000)
     model = SoftmaxRegression(n_jobs=1, tol=1e9).fit(X[:100], y[:100])  # what is imported once is not counted
     tracemalloc.start()
     try:
