@@ -24,7 +24,7 @@ DIRECT_LIMIT = 3000
 
 @dataclass(frozen=True)
 class Newton:
-    """W <- W - t H^-1 grad F, with the step t by backtracking from 1 (damped Newton; Nocedal & Wright 2006, ch. 3).
+    """W <- W - t H^-1 grad F, t from 1 by a search on slopes (damped Newton; Nocedal & Wright 2006, ch. 3).
 
     H is factored by Cholesky when it has at most ``direct_limit`` rows, else H^-1 grad F comes from
     preconditioned conjugate gradients, solved ever more exactly (inexact Newton; Dembo, Eisenstat & Steihaug
