@@ -63,7 +63,9 @@ def test_version(cli):
     assert (done.code, done.err) == (0, "")
 
 
-@pytest.mark.parametrize("verb", ["fit", "evaluate", "predict", "plot", "compare", "gradcheck", "explain", "verify"])
+@pytest.mark.parametrize(
+    "verb", ["fit", "evaluate", "predict", "plot", "compare", "gradcheck", "explain", "verify", "env"]
+)
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_every_command_explains_itself(cli, verb, flag):
     done = cli(verb, flag)

@@ -12,6 +12,7 @@ import typer
 
 from softreg import __version__
 from softreg.cli.compare import compare
+from softreg.cli.env import env
 from softreg.cli.evaluate import evaluate
 from softreg.cli.explain import explain
 from softreg.cli.fit import fit
@@ -58,7 +59,7 @@ def _make_app() -> typer.Typer:
     ) -> None:
         """Softmax and multiclass hinge classifiers, each fit with proof of how near the optimum it is."""
 
-    for command in (fit, evaluate, predict, plot, compare, gradcheck, explain, verify):
+    for command in (fit, evaluate, predict, plot, compare, gradcheck, explain, verify, env):
         app.command()(expand(command))
     return app
 

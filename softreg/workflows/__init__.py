@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from softreg.workflows.checking import GradcheckResult, gradcheck
     from softreg.workflows.comparing import ComparedModel, CompareResult, compare
+    from softreg.workflows.environment import Environment, env
     from softreg.workflows.evaluating import EvaluateResult, evaluate
     from softreg.workflows.explaining import explain_logits, explain_row
     from softreg.workflows.fitting import FitPlan, FitResult, fit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 #: The names of each file of this package.
 _HOMES = {
     "comparing": ("CompareResult", "ComparedModel", "compare"),
+    "environment": ("Environment", "env"),
     "evaluating": ("EvaluateResult", "evaluate"),
     "explaining": ("explain_logits", "explain_row"),
     "fitting": ("FitPlan", "FitResult", "fit"),
@@ -36,6 +38,7 @@ __all__ = [
     "Claim",
     "CompareResult",
     "ComparedModel",
+    "Environment",
     "EvaluateResult",
     "FitPlan",
     "FitResult",
@@ -45,6 +48,7 @@ __all__ = [
     "TuneResult",
     "VerifyResult",
     "compare",
+    "env",
     "evaluate",
     "explain_logits",
     "explain_row",
