@@ -101,24 +101,25 @@ def read_speed(threads: int, size: int | None = None) -> float:
     return threads * size / seconds_together(read, threads)
 
 
-def skinny_speeds(dtype: DTypeLike, threads: int, p: int, K: int) -> tuple[float, float]:
+def skinny_speeds(dtype: DTypeLike, threads: int, p: int, K: int, repeats: int = REPEATS) -> tuple[float, float]:
     """Operations a second of X W + b and of X' G as a pass forms them, on blocks that each thread has in its cache."""
     m = min(max(BLOCK_ENTRIES // 4 // p, 64), 8192)
     rng = np.random.default_rng(0)
     X = [rng.random((m, p)).astype(dtype) for _ in range(threads)]
     W, G = rng.random((p + 1, K)).astype(dtype), np.asfortranarray(rng.random((m, K)).astype(dtype))
-    repeats = max(1, int(2e7 / (m * p * K)))
+    rounds = max(1, int(2e7 / (m * p * K)))
 
     def forward(thread: int) -> None:
-        for _ in range(repeats):
+        for _ in range(rounds):
             logits(X[thread], W)
 
     def back(thread: int) -> None:
-        for _ in range(repeats):
+        for _ in range(rounds):
             back_product(X[thread], G)
 
-    operations = 2.0 * m * p * K * threads * repeats
-    return operations / seconds_together(forward, threads), operations / seconds_together(back, threads)
+    operations = 2.0 * m * p * K * threads * rounds
+    seconds = [seconds_together(work, threads, repeats) for work in (forward, back)]
+    return operations / seconds[0], operations / seconds[1]
 
 
 def square_speed(dtype: DTypeLike, threads: int, size: int = SQUARE) -> float:
@@ -131,7 +132,7 @@ def square_speed(dtype: DTypeLike, threads: int, size: int = SQUARE) -> float:
     return 2.0 * size**3 * threads / seconds_together(multiply, threads)
 
 
-def exp_speed(dtype: DTypeLike, threads: int, size: int = 1 << 15) -> float:
+def exp_speed(dtype: DTypeLike, threads: int, repeats: int = REPEATS, size: int = 1 << 15) -> float:
     """Exponentials a second, of numbers in the cache."""
     z = np.linspace(-20, 0, size).astype(dtype)
     out = [np.empty_like(z) for _ in range(threads)]
@@ -140,7 +141,7 @@ def exp_speed(dtype: DTypeLike, threads: int, size: int = 1 << 15) -> float:
         for _ in range(16):
             np.exp(z, out=out[thread])
 
-    return 16.0 * size * threads / seconds_together(exponentials, threads)
+    return 16.0 * size * threads / seconds_together(exponentials, threads, repeats)
 
 
 def seconds_together(work: Callable[[int], None], threads: int, repeats: int = REPEATS) -> float:
