@@ -7,6 +7,9 @@ class codes; `Softmax` also takes (m, K) target distributions.  Every loss has t
 ``value_grad(Z, y)``         (m,), (m, K)  and its (sub)gradient in z, whose rows sum to 0
 ``hvp(Z, y, D)``             (m, K)        its Hessian in z times the direction D (m, K)
 ``hessian(Z, y)``            (m, K, K)     the Hessian itself
+``bend(Z, y)``               (m, c)        the c = ``bend_columns(K)`` numbers a row that fix its Hessian, so that
+``bent(A, y, D)``            (m, K)        many products with it need neither logits nor exponentials again: A = bend(Z, y)
+``bent_diagonal(A, y)``      (m, K)        the Hessian's diagonal
 ``dual_point(Z, y, D)``      (m, K)        V = gradient + Hessian·D, brought into the domain of the conjugate
 ``fenchel_young(Z, V, y)``   (m,)          l(z) + l*(v) - v·z >= 0, summed from terms that are each >= 0
 
@@ -41,6 +44,10 @@ class Loss(Protocol):
     def value(self, Z: Array, y: Array) -> Array: ...
     def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]: ...
     def hvp(self, Z: Array, y: Array, D: Array) -> Array: ...
+    def bend_columns(self, n_classes: int) -> int: ...
+    def bend(self, Z: Array, y: Array) -> Array: ...
+    def bent(self, A: Array, y: Array, D: Array) -> Array: ...
+    def bent_diagonal(self, A: Array, y: Array) -> Array: ...
     def hessian(self, Z: Array, y: Array) -> Array: ...
     def dual_point(self, Z: Array, y: Array, D: Array | None = None) -> Array: ...
     def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array: ...
@@ -120,9 +127,20 @@ class Softmax:
         E /= E.sum(axis=1, keepdims=True)
         return E
 
+    def bend_columns(self, n_classes: int) -> int:
+        return n_classes
+
+    def bend(self, Z: Array, y: Array) -> Array:
+        return self.probabilities(Z)
+
+    def bent(self, A: Array, y: Array, D: Array) -> Array:
+        return A * (D - _dot(A, D)[:, None])
+
+    def bent_diagonal(self, A: Array, y: Array) -> Array:
+        return A * (1 - A)
+
     def hvp(self, Z: Array, y: Array, D: Array) -> Array:
-        S = self.probabilities(Z)
-        return S * (D - _dot(S, D)[:, None])
+        return self.bent(self.bend(Z, y), y, D)
 
     def hessian(self, Z: Array, y: Array) -> Array:
         S = self.probabilities(Z)
@@ -254,11 +272,25 @@ class WestonWatkins:
         G[_rows(y), y] = -G.sum(axis=1)
         return P.sum(axis=1), G
 
-    def hvp(self, Z: Array, y: Array, D: Array) -> Array:
+    def bend_columns(self, n_classes: int) -> int:
+        return n_classes
+
+    def bend(self, Z: Array, y: Array) -> Array:
+        return self._second(self._margins(Z, y))  # 0 for the true class
+
+    def bent(self, A: Array, y: Array, D: Array) -> Array:
         rows = _rows(y)
-        U = self._second(self._margins(Z, y)) * (D - D[rows, y][:, None])
+        U = A * (D - D[rows, y][:, None])
         U[rows, y] = -U.sum(axis=1)
         return U
+
+    def bent_diagonal(self, A: Array, y: Array) -> Array:
+        A = A.copy()
+        A[_rows(y), y] = A.sum(axis=1)
+        return A
+
+    def hvp(self, Z: Array, y: Array, D: Array) -> Array:
+        return self.bent(self.bend(Z, y), y, D)
 
     def hessian(self, Z: Array, y: Array) -> Array:
         rows = _rows(y)
@@ -375,25 +407,40 @@ class CrammerSinger:
             h = h * h
         return h, G
 
-    def _scaled_jacobian(self, Z: Array, y: Array) -> tuple[Array, float]:
-        """Softmax logits whose Jacobian divided by the number is the Hessian of the smoothed hinge."""
-        return self._slacks(Z, y) / self.temperature, self.temperature
+    def bend_columns(self, n_classes: int) -> int:
+        return n_classes + 1
+
+    def bend(self, Z: Array, y: Array) -> Array:
+        """The gradient plus e_y, a distribution over classes (the hinge's own, before squaring), and the hinge."""
+        h, G = self._hinge(Z, y)
+        G[_rows(y), y] += 1
+        return np.hstack([G, h[:, None]])
+
+    def bent(self, A: Array, y: Array, D: Array) -> Array:
+        S, h, t = A[:, :-1], A[:, -1:], self.temperature
+        U = Softmax().bent(S, y, D) / t if t > 0 else np.zeros_like(D)
+        if self.squared:
+            along = _dot(S, D) - D[_rows(y), y]  # the hinge's slope along D
+            U = 2 * (h * U + S * along[:, None])
+            U[_rows(y), y] -= 2 * along
+        return U
+
+    def bent_diagonal(self, A: Array, y: Array) -> Array:
+        S, h, t = A[:, :-1], A[:, -1:], self.temperature
+        H = S * (1 - S) / t if t > 0 else np.zeros_like(S)
+        if self.squared:
+            G = S.copy()
+            G[_rows(y), y] -= 1
+            H = 2 * (h * H + G * G)
+        return H
 
     def hvp(self, Z: Array, y: Array, D: Array) -> Array:
-        U = np.zeros(np.broadcast_shapes(Z.shape, D.shape), dtype=Z.dtype)
-        if self.temperature > 0:
-            A, t = self._scaled_jacobian(Z, y)
-            U = Softmax().hvp(A, y, D) / t
-        if self.squared:
-            h, G = self._hinge(Z, y)
-            U = 2 * (h[:, None] * U + G * _dot(G, D)[:, None])
-        return U
+        return self.bent(self.bend(Z, y), y, D)
 
     def hessian(self, Z: Array, y: Array) -> Array:
         H = np.zeros((*Z.shape, Z.shape[1]))
         if self.temperature > 0:
-            A, t = self._scaled_jacobian(Z, y)
-            H = Softmax().hessian(A, y) / t
+            H = Softmax().hessian(self._slacks(Z, y) / self.temperature, y) / self.temperature
         if self.squared:
             h, G = self._hinge(Z, y)
             H = 2 * (h[:, None, None] * H + G[:, :, None] * G[:, None, :])

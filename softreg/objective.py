@@ -47,9 +47,31 @@ class Evaluation(NamedTuple):
     certificate: Certificate
 
 
+class Local(NamedTuple):
+    """F, its gradient and what fixes its Hessian at one point: the loss's ``bend`` of every row, where it fits."""
+
+    value: float
+    gradient: Array
+    bend: Array | None = None
+
+
 @dataclass
 class Passes:
+    """Passes counted so far; those over a sample also count, by its ``share``, towards the ``whole``."""
+
     count: float = 0.0
+    whole: Passes | None = None
+    share: float = 1.0
+
+    def add(self, passes: float) -> None:
+        self.count += passes
+        if self.whole is not None:
+            self.whole.add(self.share * passes)
+
+
+#: The most that is kept of every row's Hessian between products with it: bytes, or this share of X if that is more.
+BEND_BYTES = 32 << 20
+BEND_SHARE = 0.1
 
 
 # --- kernels: pure functions of one block, picklable through functools.partial -----------------------------------
@@ -80,8 +102,11 @@ def value_kernel(block: Block, loss: Loss, W: Array) -> tuple[Any, ...]:
     return (_total(block, loss.value(logits(block.X, W), block.y)),)
 
 
-def value_grad_kernel(block: Block, loss: Loss, W: Array) -> tuple[Any, ...]:
-    losses, G = loss.value_grad(logits(block.X, W), block.y)
+def value_grad_kernel(block: Block, bend: Array | None = None, *, loss: Loss, W: Array) -> tuple[Any, ...]:
+    Z = logits(block.X, W)
+    losses, G = loss.value_grad(Z, block.y)
+    if bend is not None:
+        bend[:] = loss.bend(Z, block.y)
     if block.weight is not None:
         G *= block.weight[:, None].astype(G.dtype, copy=False)
     return _total(block, losses), back_product(block.X, G), G.sum(axis=0, dtype=np.float64)
@@ -94,38 +119,34 @@ def hvp_kernel(block: Block, loss: Loss, W: Array, D: Array) -> tuple[Any, ...]:
     return back_product(block.X, U), U.sum(axis=0)
 
 
+def bent_kernel(block: Block, bend: Array, *, loss: Loss, D: Array) -> tuple[Any, ...]:
+    U = weighted(block, loss.bent(bend, block.y, logits(block.X, D)))
+    return back_product(block.X, U.astype(block.X.dtype, copy=False)), U.sum(axis=0, dtype=np.float64)
+
+
+#: Numbers of the largest array that `hessian_kernel` makes on its way: they stay in a near cache.
+HESSIAN_WORK = 1 << 17
+
+
 def hessian_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array) -> tuple[Any, ...]:
     """Sum of H_r ⊗ u u', u = ((x - mean)/scale, 1): (K, K, p + 1, p + 1), upper triangle in the classes."""
-    X = block.X if isinstance(block.X, np.ndarray) else block.X.toarray()
-    m, K = len(X), W.shape[1]
-    H = weighted(block, loss.hessian(logits(block.X, W), block.y))
-    U = np.empty((m, X.shape[1] + 1))
-    np.subtract(X, mean, out=U[:, :-1])
-    U[:, :-1] /= scale
-    U[:, -1] = 1
-    q = U.shape[1]
-    out = np.zeros((K, K, q, q))
-    for i in range(K):
-        HU = H[:, i, i:, None] * U[:, None, :]
-        out[i, i:] = (U.T @ HU.reshape(m, -1)).reshape(q, K - i, q).transpose(1, 0, 2)
-    return (out,)
-
-
-def class_gram_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array) -> tuple[Any, ...]:
-    """Sum of (H_r)_kk u u', u = ((x - mean)/scale, 1), for each class k: (K, p + 1, p + 1)."""
-    X = block.X if isinstance(block.X, np.ndarray) else block.X.toarray()
-    k = np.arange(W.shape[1])
-    curvatures = weighted(block, loss.hessian(logits(block.X, W), block.y)[:, k, k])
-    U = np.empty((len(X), X.shape[1] + 1))
-    np.subtract(X, mean, out=U[:, :-1])
-    U[:, :-1] /= scale
-    U[:, -1] = 1
-    out = np.empty((len(k), U.shape[1], U.shape[1]))
-    for i in k:
-        bent = curvatures[:, i] > 0  # of a hinge, few rows
-        V = U[bent] * np.sqrt(curvatures[bent, i])[:, None]
-        out[i] = V.T @ V
-    return (out,)
+    (m, p), K = block.X.shape, W.shape[1]
+    q = p + 1
+    out = np.zeros((K, q, K * q))
+    step = max(16, HESSIAN_WORK // (q * K))
+    for start in range(0, m, step):
+        part = slice(start, start + step)
+        X = block.X[part] if isinstance(block.X, np.ndarray) else block.X[part].toarray()
+        few = Block(X, block.y[part], None if block.weight is None else block.weight[part])
+        H = weighted(few, loss.hessian(logits(X, W), few.y))
+        U = np.empty((len(X), q))
+        np.subtract(X, mean, out=U[:, :-1])
+        U[:, :-1] /= scale
+        U[:, -1] = 1
+        for i in range(K):
+            HU = H[:, i, i:, None] * U[:, None, :]
+            out[i, :, i * q :] += U.T @ HU.reshape(len(X), -1)
+    return (out.reshape(K, q, K, q).transpose(0, 2, 1, 3),)
 
 
 def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
@@ -235,9 +256,9 @@ class Objective:
             object.__setattr__(other, "moments", self.moments)
         return other
 
-    def _sum(self, passes: float, kernel: Any, **known: Any) -> tuple[Any, ...]:
-        self.count.count += passes
-        return self.rows.sum(partial(kernel, **known))
+    def _sum(self, passes: float, kernel: Any, *beside: Array, **known: Any) -> tuple[Any, ...]:
+        self.count.add(passes)
+        return self.rows.sum(partial(kernel, **known), *beside)
 
     def _gradient(self, XG: Array, bias: Array, W: Array) -> Array:
         G = np.empty(self.shape)
@@ -292,9 +313,29 @@ class Objective:
         value = loss / self.rows.total_weight + self.penalty.value(W[:-1])
         return value, self._gradient(XG, bias, W)
 
-    def hvp(self, W: Array, D: Array) -> Array:
-        """The Hessian at W times D (p + 1, K)."""
-        XU, bias = self._sum(1.5, hvp_kernel, loss=self.loss, W=W, D=D)
+    @cached_property
+    def light(self) -> Self:
+        """The same objective for Hessian products: in float32 where X holds no more digits than that."""
+        return self if self.rows.light_dtype == self.rows.dtype else self.astype(self.rows.light_dtype)
+
+    def local(self, W: Array) -> Local:
+        """F, its gradient and, where it fits in memory, what fixes its Hessian at W: one pass."""
+        n, columns = self.rows.shape[0], self.loss.bend_columns(self.shape[1])
+        dtype = self.rows.light_dtype
+        X = self.rows.X
+        held = X.nbytes if isinstance(X, np.ndarray) else X.data.nbytes
+        if n * columns * dtype.itemsize > max(BEND_BYTES, BEND_SHARE * held):
+            return Local(*self.value_grad(W))
+        bend = np.empty((columns, n), dtype=dtype).T  # classes contiguous, as in the kernels' logits
+        loss, XG, bias = self._sum(1.0, value_grad_kernel, bend, loss=self.loss, W=W)
+        return Local(loss / self.rows.total_weight + self.penalty.value(W[:-1]), self._gradient(XG, bias, W), bend)
+
+    def hvp(self, W: Array, D: Array, bend: Array | None = None) -> Array:
+        """The Hessian at W times D (p + 1, K); a third cheaper with W's ``bend``."""
+        if bend is None:
+            XU, bias = self._sum(1.5, hvp_kernel, loss=self.loss, W=W, D=D)
+        else:
+            XU, bias = self._sum(1.0, bent_kernel, bend, loss=self.loss, D=D)
         H = np.empty(self.shape)
         H[:-1] = XU / self.rows.total_weight + self.penalty.curvature(len(D) - 1)[:, None] * D[:-1]
         H[-1] = bias / self.rows.total_weight if self.fit_intercept else 0
@@ -311,14 +352,6 @@ class Objective:
         for k in range(K):
             H[k, k, np.arange(q), np.arange(q)] += strength
         return H.transpose(2, 0, 3, 1).reshape(q * K, q * K)
-
-    def class_grams(self, W: Array, mean: Array, scale: Array) -> Array:
-        """The Hessian's diagonal blocks, a class each, for columns (x - mean)/scale: (K, p + 1, p + 1)."""
-        (grams,) = self._sum(0.5 + self.shape[0] / 4, class_gram_kernel, loss=self.loss, W=W, mean=mean, scale=scale)
-        grams /= self.rows.total_weight
-        j = np.arange(self.shape[0] - 1)
-        grams[:, j, j] += self.penalty.curvature(len(j)) / scale**2
-        return grams
 
     # --- certificates ---
 
@@ -385,10 +418,15 @@ class Objective:
         certificate = self._certificate(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)
         return Evaluation(value, G, loss, certificate)
 
+    def sample(self, rows: Array, weight: Array | None = None) -> Self:
+        """The same objective on those rows only; their moments are taken to be the whole's."""
+        share = len(rows) / self.rows.shape[0]
+        return self._derived(rows=self.rows.subset(rows, weight), count=Passes(whole=self.count, share=share))
+
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[Self]:
         """The same objective on ``size`` rows at a time, in random order, each row once."""
         for block in self.rows.batches(size, rng):
-            self.count.count += block.X.shape[0] / self.rows.shape[0]
+            self.count.add(block.X.shape[0] / self.rows.shape[0])
             yield self._derived(rows=_OneBlock(self.rows, block), count=Passes())
 
 

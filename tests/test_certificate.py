@@ -70,7 +70,7 @@ def points(objective, W_best, rng, far=(1.0, 30.0)):
 
 
 def newton_step(objective, W):
-    return ExactStep(objective)(W, *objective.value_grad(W))
+    return ExactStep(objective)(W, objective.local(W))
 
 
 def assert_law(certificate, value, F_ref):
@@ -294,10 +294,10 @@ def test_near_the_optimum_newton_s_gap_is_within_a_factor_two_of_the_truth(name)
         assert truth <= gap + 1e-12 * F_ref
         assert gap <= 2 * truth
         seen += 1
-    # Steps away from the optimum along Newton's own direction stay in reach of the quadratic model.
+    # Small steps away from the optimum stay in reach of the quadratic model.
     last = path[-1]
-    away = newton_step(objective, path[len(path) // 2])
-    for size in 10.0 ** -np.arange(1, 12):
+    away = random_W(np.random.default_rng(0), objective)
+    for size in 10.0 ** -np.arange(1, 12, 0.25):
         W = last + size * away
         truth = objective.value(W) - F_ref
         if 1e-9 * F_ref < truth < 1e-7 * F_ref:

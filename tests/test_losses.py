@@ -281,6 +281,17 @@ def test_the_hessian_product_is_the_hessian_times_the_direction(loss):
     )
 
 
+@each(LOSSES, "loss")
+def test_what_fixes_the_hessian_is_kept_in_few_numbers_a_row(loss):
+    for Z, y in (logits(), at_kinks(), logits(size=50.0)):
+        A = loss.bend(Z, y)
+        assert A.shape == (len(Z), loss.bend_columns(Z.shape[1]))
+        H = loss.hessian(Z, y)
+        np.testing.assert_allclose(loss.bent_diagonal(A, y), np.einsum("mkk->mk", H), rtol=1e-11, atol=1e-13)
+        for D in np.eye(Z.shape[1]):
+            np.testing.assert_allclose(loss.bent(A, y, np.tile(D, (len(Z), 1))), H @ D, rtol=1e-11, atol=1e-13)
+
+
 @pytest.mark.parametrize("K", [2, 3, 6])
 @each(SMOOTH, "loss")
 def test_curvature_bounds_the_hessian_s_eigenvalues(loss, K):

@@ -1,34 +1,180 @@
-"""The class blocks that conjugate gradients are preconditioned with are the Hessian's own."""
+"""What conjugate gradients are preconditioned with is the Hessian, by class or whole, its rows sampled by curvature."""
 
 import numpy as np
 import pytest
-from kinds import LOSSES, each, problem, random_W, table
+from kinds import LOSSES, ROWS, SMOOTH, each, problem, random_problem, random_W, soft_targets, table
 
+from softreg.losses import Softmax
+from softreg.minimise import Status, minimise
+from softreg.objective import Objective
+from softreg.penalties import L2
+from softreg.solvers import precondition
 from softreg.solvers.conjugate_gradient import TruncatedStep
-from softreg.solvers.newton import ExactStep
-from softreg.solvers.precondition import ClassPreconditioner
+from softreg.solvers.coordinates import Coordinates
+from softreg.solvers.growing import Growing, class_order
+from softreg.solvers.newton import ExactStep, Newton
+from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, systematic_sample
 
 
-@each(LOSSES, "loss")
-def test_class_blocks_are_the_diagonal_blocks_of_the_hessian(loss):
-    objective = problem(*table("iris"), loss=loss, alpha=1e-3)
-    W = random_W(np.random.default_rng(0), objective)
-    q, K = objective.shape
-    mean, scale = objective.moments.mean, objective.moments.scale
-    H = objective.hessian(W, mean, scale).reshape(q, K, q, K)
-    blocks = objective.class_grams(W, mean, scale)
-    for k in range(K):
-        np.testing.assert_allclose(blocks[k], H[:, k, :, k], rtol=1e-12, atol=1e-14)
+def centred(G):
+    return G - G.mean(axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_steps_with_class_blocks_are_newtons(fit_intercept):
+@each(SMOOTH, "loss")
+def test_class_blocks_are_those_of_the_hessian_between_two_centrings(loss, fit_intercept):
+    objective = problem(*table("iris"), loss=loss, alpha=1e-2, fit_intercept=fit_intercept)
+    W = 0.1 * random_W(np.random.default_rng(0), objective)
+    q, K = objective.shape
+    coordinates = Coordinates.of(objective)
+    H = objective.hessian(W, coordinates.mean, coordinates.scale).reshape(q, K, q, K)
+    G = centred(np.random.default_rng(1).standard_normal((q, K)))
+    g = centred(coordinates.gradient(G))
+    d = np.zeros_like(g)
+    rows = slice(None) if fit_intercept else slice(q - 1)  # without an intercept its row is nobody's concern
+    for k in range(K):
+        d[rows, k] = np.linalg.solve(H[rows, k, rows, k], g[rows, k])
+    expected = coordinates.raw(centred(d))
+    found = ClassPreconditioner(objective, objective.local(W).bend)(G)
+    np.testing.assert_allclose(found[rows], expected[rows], rtol=1e-5, atol=1e-6 * np.abs(expected).max())
+
+
+@each(SMOOTH, "loss")
+def test_the_whole_hessian_is_inverted_on_centred_classes(loss):
+    objective = problem(*table("iris"), loss=loss, alpha=1e-2)
+    W = 0.1 * random_W(np.random.default_rng(0), objective)
+    inverse = HessianPreconditioner(objective, objective.local(W).bend, W)
+    D = centred(random_W(np.random.default_rng(1), objective))
+    np.testing.assert_allclose(inverse(objective.hvp(W, D)), D, rtol=1e-5, atol=1e-6 * np.abs(D).max())
+
+
+@pytest.mark.parametrize("kind", [ClassPreconditioner, HessianPreconditioner])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_preconditioned_steps_are_newtons(fit_intercept, kind):
     objective = problem(*table("wine"), alpha=1e-2, fit_intercept=fit_intercept)
     W = 0.1 * random_W(np.random.default_rng(1), objective)
-    value, G = objective.value_grad(W)
+    here = objective.local(W)
     truncated = TruncatedStep(objective)
-    truncated.precondition, truncated.products = ClassPreconditioner(objective, W), 0
-    exact = ExactStep(objective)(W, value, G)
-    step = truncated(W, value, G)
+    extra = (W,) if kind is HessianPreconditioner else ()
+    truncated.precondition, truncated.products = kind(objective, here.bend, *extra), 0
+    exact = ExactStep(objective)(W, here)
+    step = truncated(W, here)
     # Solved to a tenth of the gradient in the preconditioner's norm at least: the model's decrease is nearly all there.
-    assert -np.vdot(G, step) >= 0.98 * -np.vdot(G, exact)
+    assert -np.vdot(here.gradient, step) >= 0.98 * -np.vdot(here.gradient, exact)
+
+
+def test_a_systematic_sample_keeps_the_total_and_nearly_the_moments():
+    rng = np.random.default_rng(0)
+    h = rng.exponential(size=20_000) ** 3
+    x = rng.standard_normal((20_000, 3))
+    chosen, root = systematic_sample(h, 4000)
+    assert len(chosen) <= 4000
+    assert np.sum(root**2) == pytest.approx(h.sum())
+    whole, part = x.T @ (x * h[:, None]), (x[chosen] * root[:, None] ** 2).T @ x[chosen]
+    assert np.abs(whole - part).max() < 0.1 * np.abs(whole).max()
+
+
+def test_few_rows_are_all_taken_but_those_that_do_not_count():
+    h = np.r_[np.ones(50), np.full(50, 1e-6)]
+    chosen, root = systematic_sample(h, 60)
+    np.testing.assert_array_equal(chosen, np.arange(50))
+    np.testing.assert_array_equal(root, 1)
+
+
+@each(ROWS, "kind")
+def test_a_sample_of_all_rows_is_the_objective(kind):
+    X, y, weight = random_problem(0)
+    objective = Objective(kind.make(X, y, weight), Softmax(), L2(1e-2))
+    W = random_W(np.random.default_rng(1), objective)
+    sample = objective.sample(np.arange(len(y)))
+    assert sample.value_grad(W)[0] == pytest.approx(objective.value_grad(W)[0], rel=1e-13)
+    doubled = objective.sample(np.arange(len(y)), 2 * weight)  # weights that stand for the whole
+    assert doubled.penalty == objective.penalty
+    loss = objective.value(W) - objective.penalty.value(W[:-1])
+    assert doubled.value(W) - objective.penalty.value(W[:-1]) == pytest.approx(2 * loss, rel=1e-12)
+
+
+@each(LOSSES, "loss")
+@each(ROWS, "kind")
+def test_what_is_kept_of_a_point_gives_the_same_hessian_product(kind, loss):
+    X, y, weight = random_problem(0)
+    objective = Objective(kind.make(X, y, weight), loss, L2(1e-2))
+    W, D = (random_W(np.random.default_rng(seed), objective) for seed in (1, 2))
+    here = objective.local(W)
+    value, G = objective.value_grad(W)
+    assert here.value == value
+    np.testing.assert_array_equal(here.gradient, G)
+    expected = objective.hvp(W, D)
+    found = objective.hvp(W, D, here.bend)
+    eps = np.finfo(objective.rows.light_dtype).eps
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e3 * eps * np.abs(expected).max())
+    light = objective.light.hvp(W, D, here.bend)
+    np.testing.assert_allclose(light, expected, rtol=0, atol=1e4 * eps * np.abs(expected).max())
+
+
+def test_a_point_too_large_to_keep_is_computed_again(monkeypatch):
+    objective = problem(*table("iris"))
+    W = random_W(np.random.default_rng(1), objective)
+    monkeypatch.setattr("softreg.objective.BEND_BYTES", 100)
+    monkeypatch.setattr("softreg.objective.BEND_SHARE", 0.0)
+    here = objective.local(W)
+    assert here.bend is None
+    assert here.value == objective.value_grad(W)[0]
+    assert minimise(objective, Newton(direct_limit=0), tol=1e-8).status is Status.CERTIFIED
+
+
+def test_passes_over_a_sample_count_by_its_share():
+    objective = problem(*table("iris"))
+    objective.sample(np.arange(15)).value_grad(objective.zeros())
+    assert objective.passes == pytest.approx(0.1)
+
+
+# --- growing samples -------------------------------------------------------------------------------------------------
+
+
+def test_every_sample_holds_every_class_in_its_share():
+    rng = np.random.default_rng(0)
+    y = np.sort(np.r_[np.zeros(900, int), np.ones(95, int), np.full(4, 2), [3]])
+    rows = problem(rng.standard_normal((1000, 2)), y).rows
+    order = class_order(rows)
+    np.testing.assert_array_equal(np.sort(order), np.arange(1000))
+    for size in (50, 250):
+        counts = np.bincount(y[order[:size]], minlength=4)
+        assert counts.min() >= 1
+        assert abs(counts[0] - 0.9 * size) <= 4
+
+
+def test_soft_targets_are_sampled_at_random():
+    X, y, _ = random_problem(0, n=300)
+    objective = problem(X, soft_targets(y, 4))
+    np.testing.assert_array_equal(np.sort(class_order(objective.rows)), np.arange(300))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@each(ROWS, "kind")
+def test_growing_arrives_where_newton_does(kind, weighted):
+    X, y, weight = random_problem(0, n=2000)
+    objective = Objective(kind.make(X, y, weight if weighted else None), Softmax(), L2(1e-3))
+    exact = minimise(objective, Newton(), tol=1e-10)
+    grown = minimise(objective, Growing(smallest=100), tol=1e-10)
+    assert grown.status is Status.CERTIFIED
+    assert grown.value == pytest.approx(exact.value, rel=2e-10)
+
+
+def test_a_start_that_knows_something_is_not_thrown_away():
+    X, y, _ = random_problem(0, n=2000)
+    objective = problem(X, y, alpha=1e-3)
+    known = minimise(objective, Newton(), tol=1e-10).W
+    again = minimise(objective, Growing(smallest=100), known, tol=1e-8)
+    assert again.n_iter <= 1
+
+
+def test_preconditioners_know_when_they_do_not_fit(monkeypatch):
+    objective = problem(*table("iris"))
+    assert ClassPreconditioner.fits(objective)
+    assert HessianPreconditioner.fits(objective)
+    monkeypatch.setattr(precondition, "CLASS_FACTORS", 10)
+    monkeypatch.setattr(precondition, "FACTOR_LIMIT", 10)
+    assert not ClassPreconditioner.fits(objective)
+    assert not HessianPreconditioner.fits(objective)
+    assert minimise(objective, Newton(direct_limit=0), tol=1e-8).status is Status.CERTIFIED

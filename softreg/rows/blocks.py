@@ -33,7 +33,7 @@ class Block(NamedTuple):
     weight: Array | None
 
 
-Kernel = Callable[[Block], tuple[Any, ...]]
+Kernel = Callable[..., tuple[Any, ...]]
 
 
 class Rows(ABC):
@@ -72,6 +72,22 @@ class Rows(ABC):
     def take(self, rows: slice | Array) -> Any:
         """Those rows of X, ready for products in ``self.dtype``."""
 
+    @property
+    def light_dtype(self) -> np.dtype[Any]:
+        """The type of products that need not be exact: float32 where X holds no more digits than that."""
+        exact_in_float32 = self.X.dtype.itemsize <= (4 if self.X.dtype.kind == "f" else 2)
+        return np.dtype(np.float32) if exact_in_float32 else self.dtype
+
+    def subset(self, rows: Array, weight: Array | None = None) -> Self:
+        """Those rows, copied, in that order; with other weights, they stand for the whole and keep its total."""
+        other = copy(self)
+        other.X, other.y, other.shape = self.X[rows], self.y[rows], (len(rows), self.shape[1])
+        other.weight = weight
+        if weight is None:
+            other.weight = None if self.weight is None else self.weight[rows]
+            other.total_weight = float(len(rows) if other.weight is None else other.weight.sum())
+        return other
+
     def astype(self, dtype: DTypeLike) -> Self:
         other = copy(self)
         other.dtype = np.dtype(dtype)
@@ -90,8 +106,11 @@ class Rows(ABC):
         for start in range(0, len(order), size):
             yield self.block(np.sort(order[start : start + size]))
 
-    def sum(self, kernel: Kernel) -> tuple[Any, ...]:
-        """The entry-by-entry sum of ``kernel(block)`` over all blocks, in float64."""
+    def sum(self, kernel: Kernel, *beside: Array) -> tuple[Any, ...]:
+        """The entry-by-entry sum of ``kernel(block, ...)`` over all blocks, in float64.
+
+        ``beside``: arrays (n, …) kept beside the rows; the kernel is given its block's part of each, to read or to fill.
+        """
         size = self.block_rows
         n_blocks = -(-self.shape[0] // size)
         per_group = -(-n_blocks // MAX_GROUPS)
@@ -101,13 +120,18 @@ class Rows(ABC):
             stop = min(start + per_group * size, self.shape[0])
             total: list[Any] = []
             for a in range(start, stop, size):
-                total = _add(total, kernel(self.block(slice(a, min(a + size, stop)))))
+                rows = slice(a, min(a + size, stop))
+                total = _add(total, kernel(self.block(rows), *(array[rows] for array in beside)))
             return total
 
         total: list[Any] = []
-        for part in _in_order(group, starts, min(self.n_jobs, len(starts))):
+        for part in self.parallel(group, starts):
             total = _add(total, part)
         return tuple(total)
+
+    def parallel(self, task: Callable[[int], Any], items: range) -> Iterator[Any]:
+        """``task(item)`` for each item, in order, on as many threads as these rows may use."""
+        return _in_order(task, items, min(self.n_jobs, len(items)))
 
 
 def _add(total: list[Any], part: Any) -> list[Any]:

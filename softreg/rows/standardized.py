@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy  # its submodules load when first used
@@ -27,6 +27,11 @@ class StandardizedRows(Rows):
     @property
     def block_rows(self) -> int:
         return self.rows.block_rows
+
+    def subset(self, rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Self:
+        other = super().subset(rows, weight)
+        other.rows = self.rows.subset(rows, weight)
+        return other
 
     def take(self, rows: slice | NDArray[Any]) -> Any:
         # In float64 even when the arithmetic that follows is float32: x - mean may cancel.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from softreg.minimise import Solver
 from softreg.objective import Objective
-from softreg.solvers.auto import LBFGSThenNewton, choose
+from softreg.solvers.auto import choose
 from softreg.solvers.gradient_descent import GradientDescent
+from softreg.solvers.growing import Growing
 from softreg.solvers.lbfgs import LBFGS
 from softreg.solvers.newton import Newton
 from softreg.solvers.smoothing import Smoothing
@@ -17,7 +18,7 @@ __all__ = [
     "SOLVERS",
     "Adam",
     "GradientDescent",
-    "LBFGSThenNewton",
+    "Growing",
     "Newton",
     "Smoothing",
     "choose",

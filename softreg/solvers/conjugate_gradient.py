@@ -8,35 +8,65 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.objective import Objective
-from softreg.solvers.precondition import ClassPreconditioner, Preconditioner
+from softreg.objective import Local, Objective
+from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, Preconditioner
 
 Array = NDArray[Any]
 
-#: Products with the Hessian in one step, or an eighth of the features if that is more, after which the next step
-#: gets a fresh preconditioner: the price of building one grows with the features.
-REFRESH = 40
+#: Products with the Hessian in one step that are few enough to keep a preconditioner, whatever a better one costs.
+FEW = 8
 
 
 class TruncatedStep:
     """D with H D ≈ -grad F, solved as exactly as the outer iteration can use (Nocedal & Wright 2006, alg. 7.1).
 
-    Far out, to a tenth of the gradient in the preconditioner's norm.  Close in, until the residual R adds less
-    to the gap of the Newton dual point, ||R||²/(2 alpha), than a thousandth of what the step gains: each outer
+    Far out, to a tenth of the gradient or less in the preconditioner's norm.  Close in, until the residual R adds
+    less to the gap of the Newton dual point, ||R||²/(2 alpha), than a thousandth of what the step gains: each outer
     step then brings the *certified* distance down a hundredfold, and none solves for digits that nobody asked for.
+    Products are in float32 where X holds no more digits, for as long as ``light``.
     """
 
     def __init__(self, objective: Objective, limit: int = 500) -> None:
         self.objective = objective
-        self.precondition: Callable[[Array], Array] = Preconditioner(objective)
         self.limit = limit
+        self.light = True
+        self.precondition: Callable[[Array], Array] | None = None
+        self.fresh = False  # whether the last step was the first with its preconditioner
         self.products = 0
 
-    def __call__(self, W: Array, value: float, G: Array) -> Array:
-        objective = self.objective
-        if self.products > max(REFRESH, len(W) // 8) and ClassPreconditioner.fits(objective):
-            self.precondition = ClassPreconditioner(objective, W)
-        precondition = self.precondition
+    def _prepare(self, W: Array, here: Local) -> Callable[[Array], Array]:
+        """The preconditioner for this step: a new or a better one where the last step's products cost more than it."""
+        objective, bend, now = self.objective, here.bend, self.precondition
+        whole = bend is not None and HessianPreconditioner.fits(objective)
+        classes = bend is not None and ClassPreconditioner.fits(objective)
+        was_fresh, self.fresh = self.fresh, True
+        if now is None and not W.any():
+            self.precondition = Preconditioner(objective)
+        elif whole and (
+            (isinstance(now, HessianPreconditioner) and self._dear(HessianPreconditioner))
+            or (isinstance(now, ClassPreconditioner) and was_fresh and self._dear(HessianPreconditioner))
+        ):
+            assert bend is not None
+            self.precondition = HessianPreconditioner(objective, bend, W)
+        elif (
+            classes and not isinstance(now, HessianPreconditioner) and (now is None or self._dear(ClassPreconditioner))
+        ):
+            assert bend is not None
+            self.precondition = ClassPreconditioner(objective, bend)
+        elif now is None:
+            self.precondition = Preconditioner(objective)
+        else:
+            self.fresh = False
+        assert self.precondition is not None
+        return self.precondition
+
+    def _dear(self, kind: type[ClassPreconditioner | HessianPreconditioner]) -> bool:
+        return self.products > max(FEW, kind.passes(self.objective))
+
+    def __call__(self, W: Array, here: Local) -> Array:
+        precondition = self._prepare(W, here)
+        objective = self.objective.light if self.light else self.objective
+        value, G, bend = here
         D = np.zeros_like(G)
         R = -G
         Y = precondition(R)
@@ -47,7 +77,7 @@ class TruncatedStep:
             self.products = products
             if rho <= 0:
                 break
-            HP = objective.hvp(W, P)
+            HP = objective.hvp(W, P, bend)
             curvature = float(np.vdot(P, HP))
             if curvature <= 0:
                 break
@@ -65,7 +95,7 @@ class TruncatedStep:
     def _enough(self, value: float, start: float, rho: float, decrement: float, R: Array) -> bool:
         far = decrement > 1e-2 * value
         if far or not self.objective.penalty.alpha > 0:
-            return rho <= (0.01 if far else 1e-8) * start
+            return rho <= (0.1 * min(1.0, decrement / value) if far else 1e-8) * start
         strength = self.objective.penalty.curvature(len(R) - 1)
         residual_gap = 0.5 * float((1 / strength) @ np.einsum("jk,jk->j", R[:-1], R[:-1]))
         ahead = max(1e-2 * decrement, 1e-14 * value)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from softreg.certificate import Witness
 from softreg.minimise import Iterate
-from softreg.objective import Objective
+from softreg.objective import Local, Objective
 from softreg.solvers.conjugate_gradient import TruncatedStep
 from softreg.solvers.newton import DIRECT_LIMIT, ExactStep
 
@@ -19,7 +19,7 @@ def newton_certificate(objective: Objective, iterate: Iterate, tol: float) -> It
     if not (objective.penalty.alpha > 0 and objective.loss.smooth):
         return iterate
     step_of = (ExactStep if iterate.W.size <= DIRECT_LIMIT else TruncatedStep)(objective)
-    witness = Witness(step_of(iterate.W, iterate.value, iterate.gradient), lag=0)
+    witness = Witness(step_of(iterate.W, Local(iterate.value, iterate.gradient)), lag=0)
     here = objective.certify(iterate.W, witness)
     if iterate.certificate is not None and here.certificate.value >= iterate.certificate.value:
         return iterate

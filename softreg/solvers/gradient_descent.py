@@ -64,7 +64,7 @@ class GradientDescent:
             point = backtracking(objective.value_grad, W, value, -G, -float(np.vdot(G, G)), step=2 * rate)
             if point is None:
                 return
-            rate, W, value, G = point
+            rate, W, value, G = point.step, point.W, point.value, point.gradient
             yield Iterate(W, value, G, rate)
 
     def _fixed(self, objective: Objective, W0: Array) -> Iterator[Iterate]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from softreg.minimise import Iterate
 from softreg.objective import Objective
-from softreg.solvers.line_search import Point, accepts
+from softreg.solvers.line_search import Evaluate, Point, accepts
 from softreg.solvers.precondition import Preconditioner
 
 Array = NDArray[Any]
@@ -76,7 +76,7 @@ def two_loop(
 
 
 def weak_wolfe(
-    value_grad: Callable[[Array], tuple[float, Array]],
+    evaluate: Evaluate,
     W: Array,
     value: float,
     direction: Array,
@@ -88,12 +88,12 @@ def weak_wolfe(
     best: Point | None = None
     for _ in range(limit):
         V = W + step * direction
-        new_value, gradient = value_grad(V)
-        new_slope = float(np.vdot(gradient, direction))
+        found = evaluate(V)
+        new_value, new_slope = found[0], float(np.vdot(found[1], direction))
         if not accepts(value, slope, step, new_value, new_slope):
             high = step
         else:
-            best = Point(step, V, new_value, gradient)
+            best = Point(step, V, found)
             if new_slope >= 0.9 * slope:
                 return best
             low = step

@@ -14,10 +14,23 @@ ARMIJO = 1e-4
 
 
 class Point(NamedTuple):
+    """A trial that was taken: its step, W, and what evaluating F there gave (value and gradient first)."""
+
     step: float
     W: Array
-    value: float
-    gradient: Array
+    found: Any
+
+    @property
+    def value(self) -> float:
+        return float(self.found[0])
+
+    @property
+    def gradient(self) -> Array:
+        return self.found[1]
+
+
+#: F and its gradient, perhaps with more behind them.
+Evaluate = Callable[[Array], tuple[Any, ...]]
 
 
 def accepts(value: float, slope: float, step: float, new_value: float, new_slope: float) -> bool:
@@ -34,7 +47,7 @@ def accepts(value: float, slope: float, step: float, new_value: float, new_slope
 
 
 def backtracking(
-    value_grad: Callable[[Array], tuple[float, Array]],
+    evaluate: Evaluate,
     W: Array,
     value: float,
     direction: Array,
@@ -49,17 +62,17 @@ def backtracking(
     """
     for _ in range(limit):
         V = W + step * direction
-        new_value, gradient = value_grad(V)
-        new_slope = float(np.vdot(gradient, direction))
+        found = evaluate(V)
+        new_value, new_slope = found[0], float(np.vdot(found[1], direction))
         if accepts(value, slope, step, new_value, new_slope):
-            return Point(step, V, new_value, gradient)
+            return Point(step, V, found)
         secant = slope / (slope - new_slope) if np.isfinite(new_slope) and new_slope > slope else 0.5
         step *= min(max(secant, 0.1), 0.5)
     return None
 
 
 def minimising(
-    value_grad: Callable[[Array], tuple[float, Array]],
+    evaluate: Evaluate,
     W: Array,
     value: float,
     direction: Array,
@@ -76,10 +89,10 @@ def minimising(
     best: Point | None = None
     for _ in range(limit):
         V = W + step * direction
-        new_value, gradient = value_grad(V)
-        new_slope = float(np.vdot(gradient, direction))
+        found = evaluate(V)
+        new_value, new_slope = found[0], float(np.vdot(found[1], direction))
         if accepts(value, slope, step, new_value, new_slope) and (best is None or new_value <= best.value):
-            best = Point(step, V, new_value, gradient)
+            best = Point(step, V, found)
             if abs(new_slope) <= 0.2 * abs(slope):
                 return best
         if not np.isfinite(new_slope) or new_slope > 0:
@@ -93,4 +106,4 @@ def minimising(
             step = low + min(max(share, 0.05), 0.95) * (high - low)
         else:
             step = low + 0.1 * (high - low)
-    return best or backtracking(value_grad, W, value, direction, slope, step)
+    return best or backtracking(evaluate, W, value, direction, slope, step)

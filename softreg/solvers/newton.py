@@ -12,9 +12,10 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from softreg.certificate import Witness
 from softreg.minimise import Iterate
-from softreg.objective import Objective
+from softreg.objective import Local, Objective
 from softreg.solvers.coordinates import Coordinates
-from softreg.solvers.line_search import accepts, minimising
+from softreg.solvers.line_search import Evaluate, accepts, minimising
+from softreg.solvers.precondition import fix_shift
 
 Array = NDArray[Any]
 
@@ -39,27 +40,29 @@ class Newton:
 
     def iterates(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
         W = W0
-        value, G = objective.value_grad(W)
-        yield Iterate(W, value, G)
         step_of: Any
+        evaluate: Evaluate
         exact = W.size <= self.direct_limit
         if exact:
-            step_of = ExactStep(objective)
+            step_of, evaluate = ExactStep(objective), objective.value_grad
         else:
             from softreg.solvers.conjugate_gradient import TruncatedStep
 
-            step_of = TruncatedStep(objective)
-        if value > objective.start:  # a start worse than W = 0 helps nobody, and may be too far to see a slope
+            step_of, evaluate = TruncatedStep(objective), objective.local
+        here = Local(*evaluate(W))
+        yield Iterate(W, here.value, here.gradient)
+        if here.value > objective.start:  # a start worse than W = 0 helps nobody, and may be too far to see a slope
             W = objective.zeros()
-            value, G = objective.value_grad(W)
+            here = Local(*evaluate(W))
         centre = W.mean(axis=1, keepdims=True)
-        if np.abs(centre).max() > 0:  # the same logits but for a shift, and never a larger penalty
+        if np.abs(centre).max() > 1e-12 * np.abs(W).max():  # the same logits but for a shift, and a larger penalty
             W = W - centre
-            value, G = objective.value_grad(W)
+            here = Local(*evaluate(W))
         stalls = 0
         smallest = np.inf
         while True:
-            D = step_of(W, value, G)
+            value, G = here.value, here.gradient
+            D = step_of(W, here)
             slope = float(np.vdot(G, D))
             if not slope < 0:
                 return
@@ -68,25 +71,26 @@ class Newton:
             smallest = min(smallest, decrement)
             if stalls > 2 and decrement < 1e-12 * max(value, 1e-6 * objective.start):
                 return
-            if decrement <= 1e-2 * value:
+            if decrement <= 1e-3 * value:
                 witness = Witness(D)
-                here = objective.certify(W + D, witness)
-                if accepts(value, slope, 1.0, here.value, float(np.vdot(here.gradient, D))):
-                    W, value, G = W + D, here.value, here.gradient
-                    yield Iterate(W, value, G, 1.0, here.certificate, witness)
+                there = objective.certify(W + D, witness)
+                if accepts(value, slope, 1.0, there.value, float(np.vdot(there.gradient, D))):
+                    W = W + D
+                    yield Iterate(W, there.value, there.gradient, 1.0, there.certificate, witness)
+                    here = Local(there.value, there.gradient) if exact else objective.local(W)
                     continue
-            point = minimising(objective.value_grad, W, value, D, slope)
+            point = minimising(evaluate, W, value, D, slope)
             if point is None and exact:
                 # Rounding in a nearly singular H has spoilt the direction: lean towards the gradient.
                 for ridge in (1e-9, 1e-6, 1e-3):
-                    D = step_of(W, value, G, ridge)
-                    point = minimising(objective.value_grad, W, value, D, float(np.vdot(G, D)))
+                    D = step_of(W, here, ridge)
+                    point = minimising(evaluate, W, value, D, float(np.vdot(G, D)))
                     if point is not None:
                         break
             if point is None:
                 return
-            _, W, value, G = point
-            yield Iterate(W, value, G, point.step)
+            W, here = point.W, Local(*point.found)
+            yield Iterate(W, here.value, here.gradient, point.step)
 
 
 class ExactStep:
@@ -96,7 +100,8 @@ class ExactStep:
         self.objective = objective
         self.coordinates = Coordinates.of(objective)
 
-    def __call__(self, W: Array, value: float, G: Array, ridge: float = 0.0) -> Array:
+    def __call__(self, W: Array, here: Local, ridge: float = 0.0) -> Array:
+        G = here.gradient
         coordinates, shape = self.coordinates, G.shape
         H = self.objective.hessian(W, coordinates.mean, coordinates.scale)
         if not self.objective.fit_intercept:
@@ -113,15 +118,6 @@ class ExactStep:
         g = coordinates.gradient(G).ravel() * scale
         d = solve_positive(H, -g, ridge) * scale
         return coordinates.raw(d.reshape(shape))
-
-
-def fix_shift(H: Array, shape: tuple[int, int]) -> None:
-    """Give H curvature along W_j + c for each feature j: the loss has none, and the gradient no part in it."""
-    q, K = shape
-    blocks = H.reshape(q, K, q, K)
-    j = np.arange(q)
-    strength = np.einsum("jkjk->j", blocks) / K
-    blocks[j, :, j, :] += (np.where(strength > 0, strength, 1.0) / K)[:, None, None]
 
 
 def solve_positive(H: Array, b: Array, ridge: float = 0.0) -> Array:

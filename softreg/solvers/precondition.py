@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri, spotri
 
 from softreg.losses import Loss
 from softreg.objective import Objective
@@ -16,6 +17,10 @@ Array = NDArray[Any]
 
 #: Features up to which the (p, p) second moment is factored; wider data get its diagonal.
 FACTOR_LIMIT = 3000
+#: Numbers that the factors of `ClassPreconditioner` may hold together: 256 MB of float64.
+CLASS_FACTORS = 1 << 25
+#: Numbers beyond which they are float32: applying them is a read of them all.
+SMALL_FACTORS = 1 << 20
 
 
 class Preconditioner:
@@ -51,42 +56,176 @@ class Preconditioner:
 
 
 class ClassPreconditioner:
-    """The Hessian's diagonal blocks at W, one class each: knows the class curvature that `Preconditioner` does not.
+    """P diag(B_1 … B_K)^-1 P: B_k the Hessian's diagonal block of class k at W, P = I - 11'/K centring the classes.
 
-    Costs about p/4 passes and K·p² numbers; worth it where conjugate gradients would take more.
+    B_k = <h_k u u'> + penalty, u = ((x - mean)/scale, 1), h_k the loss's curvature in z_k.  It knows the class
+    curvature that `Preconditioner` does not.  P matters as much: no loss sees a shift of all classes, along which the
+    Hessian is the penalty alone and the blocks are not.  On MNIST it takes conjugate gradients from 112 products to
+    11 for a reduction of 1e-8, where the blocks without P take 86.
+
+    Of many rows, ``size`` are drawn for each class in proportion to h_k (systematic sampling): far from the class's
+    borders h_k is next to nothing.
     """
 
-    def __init__(self, objective: Objective, W: Array) -> None:
+    def __init__(self, objective: Objective, bend: Array) -> None:
         self.coordinates = Coordinates.of(objective)
-        grams = objective.class_grams(W, self.coordinates.mean, self.coordinates.scale)
-        if not objective.fit_intercept:
-            grams[:, -1, :] = grams[:, :, -1] = 0
-        diagonals = np.einsum("kjj->kj", grams)
-        diagonals += 1e-10 * diagonals.max(axis=1, keepdims=True)
-        self.factors = [_factor(gram) for gram in grams]
+        rows = objective.rows
+        q, K = objective.shape
+        curvature = objective.loss.bent_diagonal(bend, rows.y).astype(np.float64, copy=False)
+        if rows.weight is not None:
+            curvature *= rows.weight[:, None]
+        curvature /= rows.total_weight
+        strength = np.append(objective.penalty.curvature(q - 1) / self.coordinates.scale**2, 0.0)
+        small = K * q * q <= SMALL_FACTORS
+        self.inverse = np.empty((K, q, q), dtype=np.float64 if small else np.float32)
+        size = self.sample_size(objective)
+
+        def build(k: int) -> None:
+            chosen, root = systematic_sample(curvature[:, k], size)
+            self.inverse[k] = self._inverse_block(objective, chosen, root, strength)
+
+        for _ in rows.parallel(build, range(K)):
+            pass
+
+    @staticmethod
+    def sample_size(objective: Objective) -> int:
+        """Rows for each class: three a feature, and as many as cost no more than two passes or so."""
+        n, p = objective.rows.shape
+        return max(3 * p, 8 * n // (p + 1), 2000)
+
+    @classmethod
+    def passes(cls, objective: Objective) -> float:
+        """What building costs, in passes: its floating-point operations run three times as fast as a pass's."""
+        n, q = objective.rows.shape[0], objective.shape[0]
+        return (min(n, cls.sample_size(objective)) * q + q * q) / (12 * n)
+
+    def _inverse_block(self, objective: Objective, chosen: Array, root: Array, strength: Array) -> Array:
+        q = len(strength)
+        dtype = self.inverse.dtype
+        B = np.zeros((q, q), dtype=dtype)
+        step = max(1, (1 << 20) // q)
+        for start in range(0, len(chosen), step):
+            part = slice(start, start + step)
+            X = objective.rows.take(chosen[part])
+            U = np.empty((X.shape[0], q), dtype=dtype)
+            np.subtract(
+                X if isinstance(X, np.ndarray) else X.toarray(),
+                self.coordinates.mean,
+                out=U[:, :-1],
+                casting="same_kind",
+            )
+            U[:, :-1] /= self.coordinates.scale.astype(dtype)
+            U[:, -1] = 1.0 if objective.fit_intercept else 0.0
+            U *= root[part, None].astype(dtype)
+            B += U.T @ U
+        B.flat[:: q + 1] += strength.astype(dtype)
+        return inverse_positive(B)
 
     @staticmethod
     def fits(objective: Objective) -> bool:
-        """Whether the blocks are small enough to hold: 256 MB at most."""
         q, K = objective.shape
-        return K * q * q <= 1 << 25
+        return K * q * q <= CLASS_FACTORS
 
     def __call__(self, G: Array) -> Array:
         g = self.coordinates.gradient(G)
-        for k, factor in enumerate(self.factors):
-            g[:, k] = cho_solve(factor, g[:, k], check_finite=False)
-        return self.coordinates.raw(g)
+        g -= g.mean(axis=1, keepdims=True)
+        d = np.matmul(self.inverse, g.T.astype(self.inverse.dtype)[:, :, None])[:, :, 0].T.astype(np.float64)
+        d -= d.mean(axis=1, keepdims=True)
+        return self.coordinates.raw(d)
 
 
-def _factor(M: Array) -> Any:
-    ridge = 0.0
+class HessianPreconditioner:
+    """P H^-1 P with H the whole Hessian at W, summed over a sample of rows drawn by their curvature.
+
+    It knows how classes bend together, which `ClassPreconditioner` does not.
+    """
+
+    def __init__(self, objective: Objective, bend: Array, W: Array) -> None:
+        self.coordinates = Coordinates.of(objective)
+        rows, (q, K) = objective.rows, objective.shape
+        s = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+        curvature = s * objective.loss.bent_diagonal(bend, rows.y).sum(axis=1, dtype=np.float64)
+        chosen, root = systematic_sample(curvature, self.sample_size(objective))
+        weight = s[chosen] * root**2 / curvature[chosen]
+        H = objective.sample(chosen, weight).hessian(W, self.coordinates.mean, self.coordinates.scale)
+        if not objective.fit_intercept:
+            H[-K:, :] = H[:, -K:] = 0
+        fix_shift(H, (q, K))
+        dtype = np.dtype(np.float64 if H.size <= SMALL_FACTORS else np.float32)
+        self.inverse = inverse_positive(H.astype(dtype, copy=False))
+
+    @staticmethod
+    def sample_size(objective: Objective) -> int:
+        """Rows enough for every direction four times over, and as many as cost no more than ten passes or so."""
+        n, (q, K) = objective.rows.shape[0], objective.shape
+        return max(4 * q * K // (K - 1), 120 * n // (q * K), 2000)
+
+    @classmethod
+    def passes(cls, objective: Objective) -> float:
+        """What building costs, in passes."""
+        n, (q, K) = objective.rows.shape[0], objective.shape
+        return (min(n, cls.sample_size(objective)) * q * K + (q * K) ** 2) / (12 * n)
+
+    @staticmethod
+    def fits(objective: Objective) -> bool:
+        return int(np.prod(objective.shape)) <= FACTOR_LIMIT
+
+    def __call__(self, G: Array) -> Array:
+        g = self.coordinates.gradient(G)
+        g -= g.mean(axis=1, keepdims=True)
+        d = (self.inverse @ g.ravel().astype(self.inverse.dtype)).astype(np.float64).reshape(g.shape)
+        d -= d.mean(axis=1, keepdims=True)
+        return self.coordinates.raw(d)
+
+
+def fix_shift(H: Array, shape: tuple[int, int]) -> None:
+    """Give H curvature along W_j + c for each feature j: the loss has none, and the gradient no part in it."""
+    q, K = shape
+    blocks = H.reshape(q, K, q, K)
+    j = np.arange(q)
+    strength = np.einsum("jkjk->j", blocks) / K
+    blocks[j, :, j, :] += (np.where(strength > 0, strength, 1.0) / K)[:, None, None]
+
+
+def inverse_positive(B: Array) -> Array:
+    """The inverse of a positive semidefinite B, which is overwritten; a ridge of rounding size makes it definite."""
+    double = B.dtype == np.float64
+    diagonal = B.diagonal().copy()
+    floor = np.finfo(B.dtype).eps * diagonal.max(initial=0.0) or 1.0
+    scale = 1 / np.sqrt(np.maximum(diagonal, floor))
+    B *= scale
+    B *= scale[:, None]
+    factor, _ = _factor(B, ridge=1e-11 if double else 1e-6)
+    inverse, _ = (dpotri if double else spotri)(factor, lower=True, overwrite_c=True)
+    inverse *= scale
+    inverse *= scale[:, None]
+    return np.tril(inverse) + np.tril(inverse, -1).T
+
+
+def systematic_sample(h: Array, size: int) -> tuple[Array, Array]:
+    """Rows and their root weights r, so that sum r² x x' over them is about sum h x x' over all.
+
+    All rows that count (more than a thousandth of the mean), where these are at most ``size``; else ``size`` of them,
+    row i about ``size``·h_i/sum(h) times, evenly spread along the cumulated h.
+    """
+    total = float(h.sum())
+    chosen = np.flatnonzero(h > 1e-3 * total / len(h))
+    if len(chosen) <= size:
+        return chosen, np.sqrt(h[chosen])
+    places = np.searchsorted(np.cumsum(h), (np.arange(size) + 0.5) * (total / size))
+    chosen, times = np.unique(np.minimum(places, len(h) - 1), return_counts=True)
+    return chosen, np.sqrt(times * (total / size))
+
+
+def _factor(M: Array, ridge: float = 0.0) -> Any:
+    """(L, lower) of M + ridge·max|diagonal|·I, the ridge grown until Cholesky passes."""
     while True:
         A = M.copy()
         A.flat[:: len(A) + 1] += ridge * np.abs(M.diagonal()).max(initial=1.0)
         try:
             return cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
         except LinAlgError:
-            ridge = max(100 * ridge, len(M) * np.finfo(float).eps)
+            ridge = max(100 * ridge, len(M) * float(np.finfo(M.dtype).eps))
 
 
 def typical_curvature(loss: Loss, n_classes: int) -> float:
