@@ -7,8 +7,8 @@ class codes; `Softmax` also takes (m, K) target distributions.  Every loss has t
 ``value_grad(Z, y)``         (m,), (m, K)  and its (sub)gradient in z, whose rows sum to 0
 ``hvp(Z, y, D)``             (m, K)        its Hessian in z times the direction D (m, K)
 ``hessian(Z, y)``            (m, K, K)     the Hessian itself
-``bend(Z, y)``               (m, c)        the c = ``bend_columns(K)`` numbers a row that fix its Hessian, so that
-``bent(A, y, D)``            (m, K)        many products with it need neither logits nor exponentials again: A = bend(Z, y)
+``bend(Z, y)``               (m, c)        A: the c = ``bend_columns(K)`` numbers a row that fix its Hessian
+``bent(A, y, D)``            (m, K)        the Hessian times D from A: no logits, no exponentials again
 ``bent_diagonal(A, y)``      (m, K)        the Hessian's diagonal
 ``dual_point(Z, y, D)``      (m, K)        V = gradient + Hessian·D, brought into the domain of the conjugate
 ``fenchel_young(Z, V, y)``   (m,)          l(z) + l*(v) - v·z >= 0, summed from terms that are each >= 0

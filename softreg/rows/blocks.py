@@ -109,7 +109,7 @@ class Rows(ABC):
     def sum(self, kernel: Kernel, *beside: Array) -> tuple[Any, ...]:
         """The entry-by-entry sum of ``kernel(block, ...)`` over all blocks, in float64.
 
-        ``beside``: arrays (n, …) kept beside the rows; the kernel is given its block's part of each, to read or to fill.
+        ``beside``: arrays (n, …) kept beside the rows; the kernel is given its block's part of each, to read or fill.
         """
         size = self.block_rows
         n_blocks = -(-self.shape[0] // size)
