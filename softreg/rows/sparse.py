@@ -19,8 +19,10 @@ class SparseRows(Rows):
     @property
     def block_rows(self) -> int:
         n_rows, n_features = self.shape
-        entries = max(self.X.nnz / max(n_rows, 1), n_features / 64, 1)
-        return int(min(max(BLOCK_ENTRIES // entries, 64), 8192))
+        entries = max(self.X.nnz / max(n_rows, 1), 1)
+        # A block's X'G has p rows, however few entries the block has: at least as many entries as to be worth them.
+        enough = min(8 * n_features / entries, 2 * n_features)
+        return int(max(min(BLOCK_ENTRIES // max(entries, n_features / 64), 8192), enough, 64))
 
     def take(self, rows: slice | NDArray[Any]) -> Any:
         if not isinstance(rows, slice):
