@@ -10,9 +10,9 @@ from dataclasses import replace
 from math import isclose, log10
 from pathlib import Path
 
-from benchmarks import results
-from benchmarks.generated import NAME as GENERATED  # noqa: F401 - the grammar that the help speaks of
+from benchmarks import results, scaling, whole_command
 from benchmarks.measure import Plan
+from benchmarks.missing import Missing
 from benchmarks.objective import LOSSES
 from benchmarks.peers import choose, everybody
 from benchmarks.run import Table, run
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except ValueError as error:
+    except (ValueError, Missing) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -50,8 +50,8 @@ def _run(options: argparse.Namespace) -> None:
         hinge_intercept=options.hinge_intercept,
     )
     if options.quick:
-        quick = replace(plan, repeats=1)
-        peers = choose(("softreg auto", "scikit-learn newton-cholesky", "scikit-learn lbfgs", "cyanure qning-svrg"))
+        quick = replace(plan, repeats=1, memory=False)
+        peers = choose(("softreg auto", "scikit-learn newton-cholesky", "scikit-learn newton-cg", "cyanure qning-svrg"))
         table = replace(table, sets=("iris", "wine"), alphas=(1e-2,), limit=10.0, plan=quick, peers=peers)
     done = results.read([options.out]) if options.resume and options.out.exists() else None
     run(table, options.out, done)
@@ -82,6 +82,42 @@ def _write_report(options: argparse.Namespace, paths: Sequence[Path]) -> None:
 
         save_figure(picture(got, options.picture_alpha), options.picture)
         print(f"wrote {options.picture}")
+
+
+def _scaling(options: argparse.Namespace) -> None:
+    from softreg.plots.display import save_figure
+
+    got = scaling.measure(
+        options.rows,
+        options.classes,
+        columns=options.columns,
+        alpha=options.alpha,
+        threads=options.threads,
+        limit=options.limit,
+        repeats=options.repeats,
+    )
+    scaling.save(options.out, got)
+    print(f"wrote {options.out}")
+    if options.picture:
+        save_figure(scaling.picture(got), options.picture)
+        print(f"wrote {options.picture}")
+
+
+def _command(options: argparse.Namespace) -> None:
+    got = whole_command.compare(
+        options.set,
+        options.cache,
+        options.data,
+        alpha=options.alpha,
+        solver=options.solver,
+        threads=options.threads,
+        repeats=options.repeats,
+        limit=options.limit,
+    )
+    print(whole_command.text(got))
+    if options.out:
+        whole_command.save(options.out, got)
+        print(f"wrote {options.out}")
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -118,7 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--hinge-intercept", action="store_true", help="fit hinges with an intercept")
     one.add_argument("--no-memory", action="store_true", help="do not measure peak memory")
     one.add_argument("--resume", action="store_true", help="keep the rows that --out has already")
-    one.add_argument("--quick", action="store_true", help="seconds: iris and wine, alpha 1e-2, four peers")
+    one.add_argument(
+        "--quick", action="store_true", help="a few seconds: iris and wine, alpha 1e-2, four peers, no memory"
+    )
     one.add_argument("--out", type=Path, default=Path("benchmark.json"))
     _folders(one)
     _pictures(one)
@@ -128,6 +166,31 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("results", nargs="+", type=Path)
     _pictures(two)
     two.set_defaults(command=_report)
+
+    four = commands.add_parser("scaling", help="cost against rows and classes, generated data")
+    four.add_argument("--rows", nargs="+", type=int, default=scaling.ROWS, metavar="N")
+    four.add_argument("--classes", nargs="+", type=int, default=scaling.CLASSES, metavar="K")
+    four.add_argument("--columns", type=int, default=scaling.COLUMNS)
+    four.add_argument("--alpha", type=float, default=1e-4)
+    four.add_argument("--repeats", type=int, default=3)
+    four.add_argument("--limit", type=float, default=300.0, help="seconds one fit may take (300)")
+    four.add_argument("--threads", type=int)
+    four.add_argument("--out", type=Path, default=Path("scaling.json"))
+    four.add_argument("--picture", type=Path, help=".svg, .png or .pdf file")
+    four.set_defaults(command=_scaling)
+
+    five = commands.add_parser("command", help="softreg fit FILE.csv against a script of pandas and scikit-learn")
+    five.add_argument("--set", default="mnist", help="written to a temporary CSV file (mnist, which needs --data)")
+    five.add_argument("--alpha", type=float, default=1e-4)
+    five.add_argument(
+        "--solver", default="lbfgs", choices=("lbfgs", "newton-cg", "newton-cholesky"), help="scikit-learn's"
+    )
+    five.add_argument("--repeats", type=int, default=3)
+    five.add_argument("--limit", type=float, default=600.0, help="seconds that finding max_iter may take (600)")
+    five.add_argument("--threads", type=int)
+    five.add_argument("--out", type=Path)
+    _folders(five)
+    five.set_defaults(command=_command)
 
     three = commands.add_parser("list", help="name sets, losses and peers")
     three.set_defaults(command=_list)

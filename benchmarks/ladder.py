@@ -12,8 +12,9 @@ from typing import Any
 
 #: How finely the dial is searched: what a peer may lose to the search is a twentieth of its iterations.
 RESOLUTION = 0.05
-#: Doublings in a row without a lower objective after which a solver has ended, whatever it is asked.
-FRUITLESS = 3
+#: Doublings in a row without a lower objective after which a solver has ended, whatever it is asked: not before the
+#: dial is at `PATIENCE`, for the first iterations of some do not descend.
+FRUITLESS, PATIENCE = 3, 64
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Ladder:
                 return None
             if got.objective <= target:
                 return got
-            fruitless = 0 if got.objective < lowest * (1 - 1e-12) else fruitless + 1
+            fruitless = fruitless + 1 if dial > PATIENCE and got.objective >= lowest * (1 - 1e-12) else 0
             lowest = min(lowest, got.objective)
             if got.exhausted or fruitless >= FRUITLESS:
                 return None

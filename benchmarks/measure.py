@@ -78,7 +78,7 @@ def measure(
 ) -> dict[str, Any]:
     """The row's results, ready for JSON."""
     skipped, entries = [], []
-    for peer in peers:
+    for peer in (peer for peer in peers if peer.minimises(row)):
         reason = peer.absent() or peer.unsuited(row)
         if reason:
             skipped.append({"name": peer.name, "reason": reason})
@@ -130,8 +130,7 @@ def _search(process: Process, row: Row, entry: Entry, plan: Plan, reference: Ref
     ladder = Ladder(lambda dial: _try(process, row, entry, dial), entry.peer.largest_dial)
     try:
         if entry.apart:
-            # Another objective has no suboptimality: once, at its defaults (dial 32: LIBLINEAR's tol of 1e-4).
-            found = ladder.attempt(min(32, entry.peer.largest_dial))
+            found = ladder.attempt(1)  # another objective has no suboptimality: at its defaults, whatever the dial
             if found is not None:
                 entry.chosen[min(plan.levels)] = found
         elif entry.peer.certifies:

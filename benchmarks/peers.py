@@ -59,9 +59,13 @@ class Peer:
         """Why it cannot run on this machine; empty if it can."""
         return "" if find_spec(self.package) else f"{self.package} is not installed"
 
+    def minimises(self, row: Row) -> bool:
+        """Whether the row's loss is one of its own."""
+        return row.loss in self.losses
+
     def unsuited(self, row: Row) -> str:
         """Why it does not run on this row; empty if it does."""
-        return "" if row.loss in self.losses else f"has no {row.loss}"
+        return ""
 
     def apart(self, row: Row) -> str:
         """In what its objective differs from F; empty if it does not."""
@@ -120,8 +124,6 @@ class ScikitLearn(Peer):
     package = "sklearn"
 
     def unsuited(self, row: Row) -> str:
-        if reason := super().unsuited(row):
-            return reason
         size = (row.columns + 1) * row.classes
         if self.solver == "newton-cholesky" and size > LARGEST_HESSIAN:
             return f"its Hessian would be {size}² numbers"
@@ -185,7 +187,8 @@ class Cyanure(Peer):
         coef = np.asarray(model.coef_)
         coef = coef[None, :] if coef.ndim == 1 else coef.T if coef.shape[0] == row.columns else coef
         intercept = model.intercept_ if row.intercept else 0.0
-        iterations = int(np.max(model.n_iter_))
+        # Of two classes it may keep no count: then it went on to the end.
+        iterations = int(np.max(model.n_iter_, initial=0)) or dial
         weights = Weights.of_coef(coef, intercept, row.classes)
         return Answer(weights, iterations, iterations < dial, float(iterations))
 
@@ -197,8 +200,6 @@ class Torch(Peer):
     package = "torch"
 
     def unsuited(self, row: Row) -> str:
-        if reason := super().unsuited(row):
-            return reason
         return "dense data only" if row.storage != "dense" else ""
 
     def fit(self, X: Any, y: Array, row: Row, dial: int) -> Any:
@@ -235,21 +236,23 @@ class Torch(Peer):
 
 
 class Liblinear(Peer):
-    """LinearSVC; the dial d is tol = 10^(-d/8).  It penalises an intercept, so it has F's objective without one."""
+    """LinearSVC; the dial d is tol = 10^(1 - d/8).  It penalises an intercept, so it has F's objective without one.
+
+    Its Crammer-Singer solver does not listen to max_iter: it ends after 100 000 sweeps, whatever is asked.
+    """
 
     family = "LIBLINEAR"
     package = "sklearn"
-    largest_dial = 96
+    largest_dial = 104
+    sweeps: ClassVar[int] = 100_000
 
     losses = ("crammer_singer", "crammer_singer_squared", "weston_watkins", "weston_watkins_squared")
 
-    def unsuited(self, row: Row) -> str:
-        if reason := super().unsuited(row):
-            return reason
+    def minimises(self, row: Row) -> bool:
         if self.solver == "crammer-singer":
-            return "" if row.loss == "crammer_singer" else f"has no {row.loss}"
+            return row.loss == "crammer_singer"
         # Of two classes the hinges are one, l = max(0, 1 + z_other - z_y).
-        return "" if row.classes == 2 else "more than two classes: not this loss"
+        return row.loss in self.losses and row.classes == 2
 
     def apart(self, row: Row) -> str:
         return "penalises the intercept" if row.intercept else ""
@@ -265,8 +268,7 @@ class Liblinear(Peer):
 
         return LinearSVC(
             C=row.C,
-            tol=10 ** (-dial / 8),
-            max_iter=100_000_000,
+            **({} if self.apart(row) else {"tol": 10 ** (1 - dial / 8), "max_iter": 100_000_000}),
             fit_intercept=row.intercept,
             random_state=0,
             **self._options(row),
@@ -274,7 +276,8 @@ class Liblinear(Peer):
 
     def answer(self, model: Any, row: Row, dial: int) -> Answer:
         weights = Weights.of_coef(model.coef_, model.intercept_, row.classes)
-        return Answer(weights, int(np.max(model.n_iter_)))
+        iterations = int(np.max(model.n_iter_))
+        return Answer(weights, iterations, self.solver == "crammer-singer" and iterations >= self.sweeps)
 
 
 class OneVsRest(Peer):
@@ -287,8 +290,8 @@ class OneVsRest(Peer):
     def apart(self, row: Row) -> str:
         return "one-vs-rest" + (", penalises the intercept" if row.intercept else "")
 
-    def unsuited(self, row: Row) -> str:
-        return "" if row.classes > 2 else "two classes: no rest"
+    def minimises(self, row: Row) -> bool:
+        return row.loss in self.losses and row.classes > 2
 
     def fit(self, X: Any, y: Array, row: Row, dial: int) -> Any:
         from sklearn.linear_model import LogisticRegression

@@ -115,8 +115,9 @@ def _mine(row: Row, family: str) -> list[Solver]:
 
 def _nearest(row: Row, family: str) -> Solver | None:
     """Of a family none of which arrived, the one that came nearest."""
-    mine = [solver for solver in _mine(row, family) if solver["best"]]
-    return min(mine, key=lambda solver: solver["best"]["suboptimality"], default=None)
+    mine = _mine(row, family)
+    seen = [solver for solver in mine if solver["best"]]
+    return min(seen, key=lambda solver: solver["best"]["suboptimality"], default=mine[0] if mine else None)
 
 
 def _against(
@@ -124,7 +125,7 @@ def _against(
 ) -> list[str]:
     theirs = seconds_to(solver, level)
     if theirs is None:
-        if nearest is not None and nearest["best"]:
+        if nearest is not None:
             ratios.append(None)
         return ["" if nearest is None else f"{_short(nearest)}: {never(nearest)}", ""]
     if ours is None:
@@ -136,14 +137,16 @@ def _against(
 def never(solver: Solver) -> str:
     """How near a solver came that did not arrive."""
     best = solver["best"]
-    return "no answer" if best is None else f"never; {best['suboptimality']:.0e} after {_number(best['seconds'])} s"
+    if best is None:
+        return f"no answer ({solver['note']})"
+    return f"never; {best['suboptimality']:.0e} after {_number(best['seconds'])} s"
 
 
 def _mean(ratios: Sequence[float | None]) -> str:
     there = [ratio for ratio in ratios if ratio is not None]
     lost = len(ratios) - len(there)
     text = f"{geometric_mean(there):.2g} ({len(there)} rows)" if there else ""
-    return text + (f", {lost} never" if lost else "")
+    return ", ".join(part for part in (text, f"{lost} never" if lost else "") if part)
 
 
 def _promised(rows: Sequence[Row], level: str) -> str:
@@ -285,13 +288,20 @@ def _apart(results: dict[str, Any]) -> str:
 
 def _not_reached(results: dict[str, Any], level: str) -> str:
     lines = [
-        f"- {_row_name(row)}, {solver['name']}: not reached: {never(solver).removeprefix('never; best ')}"
-        + (f" ({solver['note']})" if solver["note"] else "")
+        f"- {_row_name(row)}, {solver['name']}: {_nearness(solver)}"
         for row in results["rows"]
         for solver in row["solvers"]
         if not solver["apart"] and seconds_to(solver, level) is None
     ]
     return f"## Who did not arrive at {level}\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _nearness(solver: Solver) -> str:
+    best = solver["best"]
+    if best is None:
+        return f"not reached: no answer ({solver['note']})"
+    text = f"not reached: best suboptimality {best['suboptimality']:.1e} after {_number(best['seconds'])} s"
+    return text + (f" ({solver['note']})" if solver["note"] else "")
 
 
 def _skipped(results: dict[str, Any]) -> str:
