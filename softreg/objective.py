@@ -38,6 +38,14 @@ class Moments(NamedTuple):
         return np.where(self.square > 0, np.sqrt(self.square), 1.0)
 
 
+class Local(NamedTuple):
+    """F, its gradient and what fixes its Hessian at one point: the loss's ``bend`` of every row, where it fits."""
+
+    value: float
+    gradient: Array
+    bend: Array | None = None
+
+
 class Evaluation(NamedTuple):
     """F and its gradient at one point, with what is known about the distance to the optimum."""
 
@@ -45,14 +53,11 @@ class Evaluation(NamedTuple):
     gradient: Array
     loss: float
     certificate: Certificate
-
-
-class Local(NamedTuple):
-    """F, its gradient and what fixes its Hessian at one point: the loss's ``bend`` of every row, where it fits."""
-
-    value: float
-    gradient: Array
     bend: Array | None = None
+
+    @property
+    def local(self) -> Local:
+        return Local(self.value, self.gradient, self.bend)
 
 
 @dataclass
@@ -72,6 +77,8 @@ class Passes:
 #: The most that is kept of every row's Hessian between products with it: bytes, or this share of X if that is more.
 BEND_BYTES = 32 << 20
 BEND_SHARE = 0.1
+#: Rows at a time where logits alone matter.
+INTERCEPT_ROWS = 1 << 14
 
 
 # --- kernels: pure functions of one block, picklable through functools.partial -----------------------------------
@@ -186,7 +193,14 @@ def gram_kernel(block: Block, mean: Array, scale: Array) -> tuple[Any, ...]:
 
 
 def certify_kernel(
-    block: Block, loss: Loss, dual_loss: Loss, W: Array, step: Array | None, lag: int
+    block: Block,
+    bend: Array | None = None,
+    *,
+    loss: Loss,
+    dual_loss: Loss,
+    W: Array,
+    step: Array | None,
+    lag: int,
 ) -> tuple[Any, ...]:
     """Sums that give F, its gradient and the gap at W, for the dual point of a `Witness`."""
     K = W.shape[1]
@@ -198,6 +212,8 @@ def certify_kernel(
         Z, D = ZD[:, :K], ZD[:, K:]
         base = Z - lag * D
     losses, G = loss.value_grad(Z, block.y)
+    if bend is not None:
+        bend[:] = loss.bend(Z, block.y)
     V = dual_loss.dual_point(base, block.y, D)
     gaps = loss.fenchel_young(Z, V, block.y)
     GV = weighted(block, np.hstack([G, V]))
@@ -320,15 +336,19 @@ class Objective:
 
     def local(self, W: Array) -> Local:
         """F, its gradient and, where it fits in memory, what fixes its Hessian at W: one pass."""
+        bend = self._room_for_bend()
+        loss, XG, bias = self._sum(1.0, value_grad_kernel, *bend, loss=self.loss, W=W)
+        return Local(loss / self.rows.total_weight + self.penalty.value(W[:-1]), self._gradient(XG, bias, W), *bend)
+
+    def _room_for_bend(self) -> list[Array]:
+        """An array for every row's `bend`, or none where it would take too much memory."""
         n, columns = self.rows.shape[0], self.loss.bend_columns(self.shape[1])
         dtype = self.rows.light_dtype
         X = self.rows.X
         held = X.nbytes if isinstance(X, np.ndarray) else X.data.nbytes
         if n * columns * dtype.itemsize > max(BEND_BYTES, BEND_SHARE * held):
-            return Local(*self.value_grad(W))
-        bend = np.empty((columns, n), dtype=dtype).T  # classes contiguous, as in the kernels' logits
-        loss, XG, bias = self._sum(1.0, value_grad_kernel, bend, loss=self.loss, W=W)
-        return Local(loss / self.rows.total_weight + self.penalty.value(W[:-1]), self._gradient(XG, bias, W), bend)
+            return []
+        return [np.empty((columns, n), dtype=dtype).T]  # classes contiguous, as in the kernels' logits
 
     def hvp(self, W: Array, D: Array, bend: Array | None = None) -> Array:
         """The Hessian at W times D (p + 1, K); a third cheaper with W's ``bend``."""
@@ -340,6 +360,16 @@ class Objective:
         H[:-1] = XU / self.rows.total_weight + self.penalty.curvature(len(D) - 1)[:, None] * D[:-1]
         H[-1] = bias / self.rows.total_weight if self.fit_intercept else 0
         return H
+
+    def intercept_hvp(self, bend: Array, c: Array) -> Array:
+        """The Hessian in the intercepts alone times c (K,): no product with X."""
+        rows, total = self.rows, np.zeros(len(c))
+        for start in range(0, len(bend), INTERCEPT_ROWS):
+            part = slice(start, start + INTERCEPT_ROWS)
+            A, y = bend[part].astype(np.float64, copy=False), rows.y[part]
+            U = self.loss.bent(A, y, np.broadcast_to(c, (len(A), len(c))))
+            total += U.sum(axis=0) if rows.weight is None else rows.weight[part] @ U
+        return total / rows.total_weight
 
     def hessian(self, W: Array, mean: Array, scale: Array) -> Array:
         """The Hessian for columns (x - mean)/scale, ((p + 1)·K, (p + 1)·K), row-major in (feature, class)."""
@@ -397,14 +427,16 @@ class Objective:
         # rows of the first is at most RMS(x)·|W|.
         return rounding_slack(float(np.abs(W[-1]).max() + self.moments.rms @ np.abs(W[:-1]).max(axis=1)))
 
-    def certify(self, W: Array, witness: Witness | None = None) -> Evaluation:
-        """F, its gradient and a certificate at W, in one read of the data."""
+    def certify(self, W: Array, witness: Witness | None = None, *, local: bool = False) -> Evaluation:
+        """F, its gradient and a certificate at W, in one read of the data; with ``local`` the `bend` there too."""
         witness = witness or Witness()
         K = self.shape[1]
         step = witness.step
+        bend = self._room_for_bend() if local else []
         loss, XGV, biases, gaps = self._sum(
             1.5 if step is None else 2.0,
             certify_kernel,
+            *bend,
             loss=self.loss,
             dual_loss=witness.loss(self.loss),
             W=W,
@@ -416,7 +448,7 @@ class Objective:
         value = loss + self.penalty.value(W[:-1])
         G = self._gradient(XGV[:, :K], biases[:K], W)
         certificate = self._certificate(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)
-        return Evaluation(value, G, loss, certificate)
+        return Evaluation(value, G, loss, certificate, *bend)
 
     def sample(self, rows: Array, weight: Array | None = None) -> Self:
         """The same objective on those rows only; their moments are taken to be the whole's."""

@@ -305,6 +305,7 @@ def train(
         batch_size=settings.batch_size,
         momentum=settings.momentum,
         seed=settings.random_state,
+        accuracy=settings.target,
     )
     watchers: list[Callback] = []
     stopping = None

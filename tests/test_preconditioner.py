@@ -9,7 +9,7 @@ from softreg.minimise import Status, minimise
 from softreg.objective import Objective
 from softreg.penalties import L2
 from softreg.solvers import precondition
-from softreg.solvers.conjugate_gradient import TruncatedStep
+from softreg.solvers.conjugate_gradient import TruncatedStep, balance
 from softreg.solvers.coordinates import Coordinates
 from softreg.solvers.growing import Growing, class_order
 from softreg.solvers.newton import ExactStep, Newton
@@ -178,3 +178,17 @@ def test_preconditioners_know_when_they_do_not_fit(monkeypatch):
     assert not ClassPreconditioner.fits(objective)
     assert not HessianPreconditioner.fits(objective)
     assert minimise(objective, Newton(direct_limit=0), tol=1e-8).status is Status.CERTIFIED
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@each(SMOOTH, "loss")
+def test_balanced_intercepts_solve_the_hessian_s_own_block(loss, weighted):
+    X, y, weight = random_problem(0)
+    objective = problem(X, y, weight if weighted else None, loss=loss)
+    W = random_W(np.random.default_rng(1), objective)
+    here = objective.local(W)
+    residual = centred(np.random.default_rng(2).standard_normal((1, 4)))[0]
+    c = balance(objective, here.bend, residual)
+    D = objective.zeros()
+    D[-1] = c
+    np.testing.assert_allclose(objective.hvp(W, D)[-1], residual, rtol=1e-6, atol=1e-8)

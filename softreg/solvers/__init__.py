@@ -37,17 +37,19 @@ def make_solver(
     batch_size: int = 256,
     momentum: float = 0.9,
     seed: int = 0,
+    accuracy: float = 0.0,
 ) -> tuple[Solver, str]:
     """The solver called ``name``, ready for ``objective``, and why it was chosen (empty when the user did).
 
+    ``accuracy``: the relative gap asked for; Newton's inner solves go no further than it needs.
     Where the loss has kinks, the solvers that need a smooth one run on it smoothed, the temperature falling.
     """
     reason = ""
     solver: Solver
     if name == "auto":
-        solver, reason = choose(objective)
+        solver, reason = choose(objective, accuracy)
     elif name == "newton":
-        solver = Newton()
+        solver = Newton(accuracy=accuracy)
     elif name == "lbfgs":
         solver = LBFGS()
     elif name == "gd":

@@ -15,20 +15,21 @@ from softreg.solvers.smoothing import Smoothing
 EXACT_WEIGHTS = 100
 
 
-def choose(objective: Objective) -> tuple[Solver, str]:
+def choose(objective: Objective, accuracy: float = 0.0) -> tuple[Solver, str]:
     """A solver for this objective and the reason, one clause; depends on shape and options only.
 
     Hinges, squared ones too, are smoothed at falling temperature: on digits Newton's own steps on the squared
     Weston-Watkins hinge are 169, smoothed they are 51.
     """
-    solver, reason = _by_size(objective)
+    solver, reason = _by_size(objective, accuracy)
     if not isinstance(objective.loss, Softmax):
         return Smoothing(solver), f"{reason}, the hinge smoothed ever less"
     return solver, reason
 
 
-def _by_size(objective: Objective) -> tuple[Solver, str]:
+def _by_size(objective: Objective, accuracy: float) -> tuple[Solver, str]:
     n_weights = int(np.prod(objective.shape))
     if n_weights <= EXACT_WEIGHTS:
-        return Newton(), f"{n_weights} weights, few enough for exact steps"
-    return Growing(), f"{n_weights} weights, so Newton's steps by conjugate gradients"
+        return Newton(accuracy=accuracy), f"{n_weights} weights, few enough for exact steps"
+    by_products = Newton(direct_limit=0, accuracy=accuracy)
+    return Growing(by_products), f"{n_weights} weights, so Newton's steps by conjugate gradients"

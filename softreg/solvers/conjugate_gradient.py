@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.objective import Local, Objective
+from softreg.solvers.line_search import CLOSE
 from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, Preconditioner
 
 Array = NDArray[Any]
@@ -20,14 +21,15 @@ FEW = 8
 class TruncatedStep:
     """D with H D ≈ -grad F, solved as exactly as the outer iteration can use (Nocedal & Wright 2006, alg. 7.1).
 
-    Far out, to a tenth of the gradient or less in the preconditioner's norm.  Close in, until the residual R adds
-    less to the gap of the Newton dual point, ||R||²/(2 alpha), than a thousandth of what the step gains: each outer
-    step then brings the *certified* distance down a hundredfold, and none solves for digits that nobody asked for.
+    Far out, the squared residual falls in the preconditioner's norm by the share of F that the step promises: beyond
+    that, curvature has changed before the digits count.  Close in, until the residual R adds less to the gap of the
+    Newton dual point, ||R||²/(2 alpha), than a hundredth of what the step gains, or than the ``accuracy`` asked for.
     Products are in float32 where X holds no more digits, for as long as ``light``.
     """
 
-    def __init__(self, objective: Objective, limit: int = 500) -> None:
+    def __init__(self, objective: Objective, accuracy: float = 0.0, limit: int = 500) -> None:
         self.objective = objective
+        self.accuracy = accuracy
         self.limit = limit
         self.light = True
         self.precondition: Callable[[Array], Array] | None = None
@@ -90,13 +92,41 @@ class TruncatedStep:
             if self._enough(value, start, rho, decrement, R):
                 break
             P = Y + (rho / previous) * P
-        return D if D.any() else precondition(-G)
+        if not D.any():
+            return precondition(-G)
+        if bend is not None and objective.fit_intercept and decrement <= CLOSE * value:
+            D[-1] += balance(self.objective, bend, R[-1])
+        return D
 
     def _enough(self, value: float, start: float, rho: float, decrement: float, R: Array) -> bool:
-        far = decrement > 1e-2 * value
-        if far or not self.objective.penalty.alpha > 0:
-            return rho <= (0.1 * min(1.0, decrement / value) if far else 1e-8) * start
+        floor = 1e-7 if self.light else 1e-10  # what products in float32 can still tell
+        promise = decrement / value
+        if promise > CLOSE or not self.objective.penalty.alpha > 0:
+            return rho <= max(floor, min(0.1, promise)) * start
         strength = self.objective.penalty.curvature(len(R) - 1)
         residual_gap = 0.5 * float((1 / strength) @ np.einsum("jk,jk->j", R[:-1], R[:-1]))
-        ahead = max(1e-2 * decrement, 1e-14 * value)
-        return residual_gap <= 0.1 * ahead and rho <= 0.01 * start and 1e2 * np.abs(R[-1]).max() <= ahead / value
+        asked = 0.1 * max(0.1 * decrement, max(0.3 * self.accuracy, 1e-14) * value)
+        return rho <= floor * start or (residual_gap <= asked and rho <= 0.1 * start)
+
+
+def balance(objective: Objective, bend: Array, residual: Array, limit: int = 30) -> Array:
+    """Intercepts c (K,) that solve H_bb c = residual: the dual rows of a step moved by c have mean 0.
+
+    What is left of that mean a certificate pays for dearly (`certificate.repair`); this costs no product with X.
+    """
+    c = np.zeros_like(residual)
+    R = residual - residual.mean()
+    P, rho = R, float(R @ R)
+    start = rho
+    for _ in range(limit):
+        if rho <= 1e-20 * start or rho == 0:
+            break
+        HP = objective.intercept_hvp(bend, P)
+        curvature = float(P @ HP)
+        if curvature <= 0:
+            break
+        c = c + rho / curvature * P
+        R = R - rho / curvature * HP
+        previous, rho = rho, float(R @ R)
+        P = R + rho / previous * P
+    return c

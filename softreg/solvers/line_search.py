@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 ARMIJO = 1e-4
+#: A Newton step that promises to lower F by less than this share of it is close: it is evaluated with its dual point.
+CLOSE = 1e-4
 
 
 class Point(NamedTuple):

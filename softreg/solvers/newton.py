@@ -14,7 +14,7 @@ from softreg.certificate import Witness
 from softreg.minimise import Iterate
 from softreg.objective import Local, Objective
 from softreg.solvers.coordinates import Coordinates
-from softreg.solvers.line_search import Evaluate, accepts, minimising
+from softreg.solvers.line_search import CLOSE, Evaluate, accepts, minimising
 from softreg.solvers.precondition import fix_shift
 
 Array = NDArray[Any]
@@ -31,10 +31,11 @@ class Newton:
     preconditioned conjugate gradients, solved ever more exactly (inexact Newton; Dembo, Eisenstat & Steihaug
     1982).  Columns are centred and scaled inside, which leaves Newton's steps as they are and their rounding
     small.  Once steps are close, the full one is evaluated together with its own dual point, so that the answer
-    arrives with its certificate.
+    arrives with its certificate.  ``accuracy`` is the relative gap beyond which conjugate gradients seek no digits.
     """
 
     direct_limit: int = DIRECT_LIMIT
+    accuracy: float = 0.0
 
     name = "newton"
 
@@ -48,7 +49,7 @@ class Newton:
         else:
             from softreg.solvers.conjugate_gradient import TruncatedStep
 
-            step_of, evaluate = TruncatedStep(objective), objective.local
+            step_of, evaluate = TruncatedStep(objective, self.accuracy), objective.local
         here = Local(*evaluate(W))
         yield Iterate(W, here.value, here.gradient)
         if here.value > objective.start:  # a start worse than W = 0 helps nobody, and may be too far to see a slope
@@ -71,13 +72,13 @@ class Newton:
             smallest = min(smallest, decrement)
             if stalls > 2 and decrement < 1e-12 * max(value, 1e-6 * objective.start):
                 return
-            if decrement <= 1e-3 * value:
+            if decrement <= CLOSE * value:
                 witness = Witness(D)
-                there = objective.certify(W + D, witness)
+                there = objective.certify(W + D, witness, local=not exact)
                 if accepts(value, slope, 1.0, there.value, float(np.vdot(there.gradient, D))):
                     W = W + D
                     yield Iterate(W, there.value, there.gradient, 1.0, there.certificate, witness)
-                    here = Local(there.value, there.gradient) if exact else objective.local(W)
+                    here = there.local
                     continue
             point = minimising(evaluate, W, value, D, slope)
             if point is None and exact:
