@@ -38,12 +38,15 @@ class RowSpace:
 
     A small alpha is reached through larger ones, each step a few products: far from the optimum a Newton step for the
     final alpha is long and mostly wasted.  ``start`` times the mean square of a row over n is the first one.
+
+    ``accuracy``: the relative gap asked for; no step is solved for digits beyond it.
     """
 
+    accuracy: float = 0.0
     start: float = 1.0
     factor: float = 0.1
-    approach: int = 20
-    limit: int = 300
+    approach: int = 20  # steps at one alpha on the way, at most
+    limit: int = 300  # products in one step, at most
 
     name = "newton, in the space of rows"
 
@@ -155,8 +158,11 @@ class RowSpace:
             decrement += 0.5 * a * rho
             Kr = space.gram(r)
             rho, previous = dot(r, Kr), rho
-            # rho/(2 alpha) is what this residual adds to the gap of Newton's dual point.
-            if rho <= 0.1 * start if decrement > 1e-2 * value else rho <= 2 * alpha * 3e-2 * decrement:
+            if decrement > 1e-2 * value:
+                enough = 0.1 * start
+            else:  # rho/(2 alpha) is what this residual adds to the gap of Newton's dual point
+                enough = 2 * alpha * max(3e-2 * decrement, 0.3 * self.accuracy * value)
+            if rho <= enough:
                 break
             beta = dtype.type(rho / previous)
             P = r + beta * P
