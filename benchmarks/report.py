@@ -29,7 +29,7 @@ def markdown(results: dict[str, Any]) -> str:
             _levels(rows, results),
             _certificates(rows, level),
         ]
-        if memory := _memory(rows):
+        if memory := _memory(rows, level):
             parts += [f"### {loss}: peak memory of a fit, MB above what was held after the imports\n", memory]
     parts += [_apart(results), _not_reached(results, level), _skipped(results)]
     return "\n".join(part for part in parts if part)
@@ -244,12 +244,12 @@ def memory_bound(row: Row) -> float:
     return 1.2 * row["bytes"] + 60e6 + 24 * 8 * row["columns"] * row["classes"]
 
 
-def _memory(rows: Sequence[Row]) -> str:
+def _memory(rows: Sequence[Row], level: str) -> str:
     lines = []
     for row in rows:
         for solver in row["solvers"]:
             ours, memory = solver["name"] == OURS, solver["memory"]
-            if memory is None or not (ours or solver is fastest(row, solver["family"], tightest_of(solver))):
+            if memory is None or not (ours or solver is fastest(row, solver["family"], level)):
                 continue
             amounts = [row["bytes"], memory["peak"] - memory["data"], memory["peak"] - memory["imports"]]
             cells = [row["set"], f"{row['alpha']:g}", solver["name"], *(f"{amount / 1e6:.0f}" for amount in amounts)]
@@ -263,10 +263,6 @@ def _bound(row: Row) -> str:
     """`memory_bound`, and what the p² and (pK)² doubles of a factored Hessian would add."""
     factors = (row["columns"] ** 2 + (row["columns"] * row["classes"]) ** 2) * 8
     return f"{memory_bound(row) / 1e6:.0f}, factored {(memory_bound(row) + factors) / 1e6:.0f}"
-
-
-def tightest_of(solver: Solver) -> str:
-    return min(solver["levels"], key=float, default="")
 
 
 # --- what went without ---
