@@ -1,7 +1,7 @@
 """Data sets from a folder: DATA/NAME/NAME.csv, .parquet or .npz, and those that need a word more.
 
 In a table the column ``label`` (or else the last one) is the target and text columns become one-hot; an npz has X and
-y.  mnist is divided by 255 and stays float32, news20 is its tf-idf training part, kddcup10 is CSR (of its 119 one-hot
+y.  mnist is divided by 255 and stays float32, news20 is its tf-idf training part, kddcup10 is CSR (of its 118 one-hot
 columns a row has 13 that are not zero) and kddcup10_dense the same as a dense array.
 """
 
