@@ -7,7 +7,8 @@ class codes; `Softmax` also takes (m, K) target distributions.  Every loss has t
 ``value_grad(Z, y)``         (m,), (m, K)  and its (sub)gradient in z, whose rows sum to 0
 ``hvp(Z, y, D)``             (m, K)        its Hessian in z times the direction D (m, K)
 ``hessian(Z, y)``            (m, K, K)     the Hessian itself
-``bend(Z, y)``               (m, c)        A: the c = ``bend_columns(K)`` numbers a row that fix its Hessian
+``bend(Z, y, G)``            (m, c)        A: the c = ``bend_columns(K)`` numbers a row that fix its Hessian; cheaper
+                                           where the gradient G is known already
 ``bent(A, y, D)``            (m, K)        the Hessian times D from A: no logits, no exponentials again
 ``bent_diagonal(A, y)``      (m, K)        the Hessian's diagonal
 ``dual_point(Z, y, D)``      (m, K)        V = gradient + Hessian·D, brought into the domain of the conjugate
@@ -45,7 +46,7 @@ class Loss(Protocol):
     def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]: ...
     def hvp(self, Z: Array, y: Array, D: Array) -> Array: ...
     def bend_columns(self, n_classes: int) -> int: ...
-    def bend(self, Z: Array, y: Array) -> Array: ...
+    def bend(self, Z: Array, y: Array, G: Array | None = None) -> Array: ...
     def bent(self, A: Array, y: Array, D: Array) -> Array: ...
     def bent_diagonal(self, A: Array, y: Array) -> Array: ...
     def hessian(self, Z: Array, y: Array) -> Array: ...
@@ -90,20 +91,21 @@ class Softmax:
     def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]:
         if y.ndim == 2:
             return self._value_grad_soft(Z, y)
-        rows = _rows(y)
-        top = Z.max(axis=1)
-        z_y = Z[rows, y]
+        E = np.subtract(Z, Z.max(axis=1)[:, None], order="F")
+        # One index into the columns laid end to end: twice as fast as a pair of a row and a class.
+        flat, own = E.T.reshape(-1), y.astype(np.intp, copy=False) * len(y) + _rows(y)
+        d_y = flat[own]
         with np.errstate(under="ignore"):
-            E = np.exp(Z - top[:, None])
-        e_y = E[rows, y]
-        E[rows, y] = 0
+            np.exp(E, out=E)
+        e_y = flat[own]
+        flat[own] = 0
         rest = E.sum(axis=1)
         # When y is the top class e_y is exactly 1 and the logarithm is log1p(rest): no digit of a confident
         # row's loss is lost.  Otherwise rest >= 1 and nothing cancels.
-        loss = np.log1p(rest + (e_y - 1)) + (top - z_y)
+        loss = np.log1p(rest + (e_y - 1)) - d_y
         total = rest + e_y
         E /= total[:, None]
-        E[rows, y] = -rest / total  # S_y - 1, from the others
+        flat[own] = -rest / total  # S_y - 1, from the others
         return loss, E
 
     def _value_grad_soft(self, Z: Array, T: Array) -> tuple[Array, Array]:
@@ -130,8 +132,14 @@ class Softmax:
     def bend_columns(self, n_classes: int) -> int:
         return n_classes
 
-    def bend(self, Z: Array, y: Array) -> Array:
-        return self.probabilities(Z)
+    def bend(self, Z: Array, y: Array, G: Array | None = None) -> Array:
+        if G is None:
+            return self.probabilities(Z)
+        if y.ndim == 2:
+            return G + y
+        S = G.copy()
+        S[_rows(y), y] += 1
+        return S
 
     def bent(self, A: Array, y: Array, D: Array) -> Array:
         return A * (D - _dot(A, D)[:, None])
@@ -275,7 +283,7 @@ class WestonWatkins:
     def bend_columns(self, n_classes: int) -> int:
         return n_classes
 
-    def bend(self, Z: Array, y: Array) -> Array:
+    def bend(self, Z: Array, y: Array, G: Array | None = None) -> Array:
         return self._second(self._margins(Z, y))  # 0 for the true class
 
     def bent(self, A: Array, y: Array, D: Array) -> Array:
@@ -410,7 +418,7 @@ class CrammerSinger:
     def bend_columns(self, n_classes: int) -> int:
         return n_classes + 1
 
-    def bend(self, Z: Array, y: Array) -> Array:
+    def bend(self, Z: Array, y: Array, G: Array | None = None) -> Array:
         """The gradient plus e_y, a distribution over classes (the hinge's own, before squaring), and the hinge."""
         h, G = self._hinge(Z, y)
         G[_rows(y), y] += 1

@@ -84,17 +84,33 @@ INTERCEPT_ROWS = 1 << 14
 # --- kernels: pure functions of one block, picklable through functools.partial -----------------------------------
 
 
+#: BLAS's float32 kernels take classes by fours and are slow with the rest: two more of zeros make a pass over MNIST a
+#: sixth faster.  Those of float64 gain nothing.
+CLASSES_AT_ONCE = 4
+
+
 def logits(X: Any, W: Array) -> Array:
     """X W + b as (m, K), columns contiguous: the sums over classes that follow then run along memory."""
     V = W.astype(X.dtype, copy=False)
-    Z = (V[:-1].T @ X.T).T if isinstance(X, np.ndarray) else np.asfortranarray(X @ V[:-1])
+    Z = _rows_times(V[:-1].T, X.T).T if isinstance(X, np.ndarray) else np.asfortranarray(X @ V[:-1])
     Z += V[-1]
     return Z
 
 
 def back_product(X: Any, G: Array) -> Array:
     """X' G, (p, K)."""
-    return (G.T @ X).T if isinstance(X, np.ndarray) else X.T @ G
+    return _rows_times(G.T, X).T if isinstance(X, np.ndarray) else X.T @ G
+
+
+def _rows_times(A: Array, B: Array) -> Array:
+    """A B for few rows of A, one a class: with rows of zeros up to a multiple of what the kernels take at once."""
+    K = len(A)
+    lacking = -K % CLASSES_AT_ONCE
+    if K == 1 or not lacking or B.dtype != np.float32:
+        return A @ B
+    padded = np.zeros((K + lacking, A.shape[1]), dtype=A.dtype)
+    padded[:K] = A
+    return (padded @ B)[:K]
 
 
 def weighted(block: Block, A: Array) -> Array:
@@ -113,7 +129,7 @@ def value_grad_kernel(block: Block, bend: Array | None = None, *, loss: Loss, W:
     Z = logits(block.X, W)
     losses, G = loss.value_grad(Z, block.y)
     if bend is not None:
-        bend[:] = loss.bend(Z, block.y)
+        bend[:] = loss.bend(Z, block.y, G)
     if block.weight is not None:
         G *= block.weight[:, None].astype(G.dtype, copy=False)
     return _total(block, losses), back_product(block.X, G), G.sum(axis=0, dtype=np.float64)
@@ -166,7 +182,7 @@ def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
         T[np.arange(len(block.y)), block.y] = 1
     T = weighted(block, T)
     # Not X.power(2): it sorts and merges entries in place, and a sparse block's indices are the caller's own.
-    squares = X * X if isinstance(X, np.ndarray) else X.multiply(X)
+    squares = X * X if isinstance(X, np.ndarray) else _squares(X)
     s = np.ones(X.shape[0]) if block.weight is None else block.weight
     return (
         back_product(X, s[:, None])[:, 0],
@@ -174,6 +190,12 @@ def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
         T.sum(axis=0),
         back_product(X, T),
     )
+
+
+def _squares(X: Any) -> Any:
+    if not X.has_canonical_format:  # an entry may be given in parts
+        return X.multiply(X)
+    return type(X)((X.data * X.data, X.indices, X.indptr), X.shape)
 
 
 def spread_kernel(block: Block, mean: Array) -> tuple[Any, ...]:
@@ -199,21 +221,21 @@ def certify_kernel(
     loss: Loss,
     dual_loss: Loss,
     W: Array,
-    step: Array | None,
+    with_step: Array | None,
     lag: int,
 ) -> tuple[Any, ...]:
-    """Sums that give F, its gradient and the gap at W, for the dual point of a `Witness`."""
+    """Sums that give F, its gradient and the gap at W, for the dual point of a `Witness`; ``with_step`` is W beside the step."""
     K = W.shape[1]
-    if step is None:
+    if with_step is None:
         Z, D = logits(block.X, W), None
         base = Z
     else:
-        ZD = logits(block.X, np.hstack([W, step]))
+        ZD = logits(block.X, with_step)
         Z, D = ZD[:, :K], ZD[:, K:]
         base = Z - lag * D
     losses, G = loss.value_grad(Z, block.y)
     if bend is not None:
-        bend[:] = loss.bend(Z, block.y)
+        bend[:] = loss.bend(Z, block.y, G)
     V = dual_loss.dual_point(base, block.y, D)
     gaps = loss.fenchel_young(Z, V, block.y)
     GV = weighted(block, np.hstack([G, V]))
@@ -287,6 +309,11 @@ class Objective:
         """F at W = 0, the same for every row: log K, or the hinge's margins."""
         y = np.zeros(1, dtype=np.intp)
         return float(self.loss.value(np.zeros((1, self.rows.n_classes)), y)[0])
+
+    @cached_property
+    def rms(self) -> Array:
+        """(p,) root mean square of each column, 1 for a column of zeros."""
+        return self.moments.rms
 
     @cached_property
     def moments(self) -> Moments:
@@ -375,12 +402,10 @@ class Objective:
         """The Hessian for columns (x - mean)/scale, ((p + 1)·K, (p + 1)·K), row-major in (feature, class)."""
         (half,) = self._sum(0.5 + self.shape[1] / 2, hessian_kernel, loss=self.loss, W=W, mean=mean, scale=scale)
         K, q = half.shape[0], half.shape[2]
-        H = half / self.rows.total_weight
-        lower = np.tril_indices(K, -1)
-        H[lower] = H[lower[1], lower[0]]
-        strength = np.append(self.penalty.curvature(q - 1) / scale**2, 0.0)
-        for k in range(K):
-            H[k, k, np.arange(q), np.arange(q)] += strength
+        half /= self.rows.total_weight
+        H = half + half.swapaxes(0, 1)
+        np.einsum("kkij->kij", H)[...] *= 0.5
+        np.einsum("kkjj->kj", H)[:, :-1] += self.penalty.curvature(q - 1) / scale**2
         return H.transpose(2, 0, 3, 1).reshape(q * K, q * K)
 
     # --- certificates ---
@@ -400,7 +425,7 @@ class Objective:
         mixed = (1 - mixing) * A + mixing * (np.outer(moments.mean, u) - moments.cross)
         return mixed, 1 - mixing, mixing * max(corner, 0.0)
 
-    def _certificate(
+    def certificate_from(
         self, W: Array, value: float, loss: float, G: Array, A: Array, residual: Array, gap: float
     ) -> Certificate:
         kkt = self.kkt(W, G)
@@ -413,19 +438,19 @@ class Objective:
 
     def kkt(self, W: Array, G: Array) -> float:
         """max |dF/dW_jk| / RMS(column j); 0 exactly at the minimum."""
-        distance = self.penalty.distance(W[:-1], G[:-1]) / self.moments.rms[:, None]
+        distance = self.penalty.distance(W[:-1], G[:-1]).max(axis=1, initial=0.0) / self.rms
         return float(max(distance.max(initial=0.0), np.abs(G[-1]).max()))
 
     def natural_certificate(self, W: Array, value: float, G: Array) -> Certificate:
         """The certificate of the natural dual point, from F and its gradient alone."""
         A = G[:-1] - self.penalty.grad(W[:-1])
         loss = value - self.penalty.value(W[:-1])
-        return self._certificate(W, value, loss, G, A, G[-1], self._slack(W))
+        return self.certificate_from(W, value, loss, G, A, G[-1], self.slack(W))
 
-    def _slack(self, W: Array) -> float:
+    def slack(self, W: Array) -> float:
         # The terms of a logit may be far larger than the logit: |x|·|W| + |b| is what rounding sees.  The mean over
         # rows of the first is at most RMS(x)·|W|.
-        return rounding_slack(float(np.abs(W[-1]).max() + self.moments.rms @ np.abs(W[:-1]).max(axis=1)))
+        return rounding_slack(float(np.abs(W[-1]).max() + self.rms @ np.abs(W[:-1]).max(axis=1)))
 
     def certify(self, W: Array, witness: Witness | None = None, *, local: bool = False) -> Evaluation:
         """F, its gradient and a certificate at W, in one read of the data; with ``local`` the `bend` there too."""
@@ -440,14 +465,14 @@ class Objective:
             loss=self.loss,
             dual_loss=witness.loss(self.loss),
             W=W,
-            step=step,
+            with_step=None if step is None else np.hstack([W, step]),
             lag=witness.lag,
         )
         n = self.rows.total_weight
-        loss, gaps = loss / n, gaps / n + self._slack(W)
+        loss, gaps = loss / n, gaps / n + self.slack(W)
         value = loss + self.penalty.value(W[:-1])
         G = self._gradient(XGV[:, :K], biases[:K], W)
-        certificate = self._certificate(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)
+        certificate = self.certificate_from(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)
         return Evaluation(value, G, loss, certificate, *bend)
 
     def sample(self, rows: Array, weight: Array | None = None) -> Self:

@@ -27,18 +27,18 @@ class L2:
     alpha: float
     factor: tuple[float, ...] | None = field(default=None, repr=False)
 
-    def _strength(self, n_features: int) -> Array:
-        factor = np.ones(n_features) if self.factor is None else np.asarray(self.factor)
-        return self.alpha * factor
+    def _strength(self) -> Array | float:
+        """alpha · factor, (p, 1), or alpha for all."""
+        return self.alpha if self.factor is None else self.alpha * np.asarray(self.factor)[:, None]
 
     def value(self, W: Array) -> float:
-        return 0.5 * float(self._strength(len(W)) @ np.einsum("jk,jk->j", W, W))
+        return 0.5 * float(np.vdot(self._strength() * W, W))
 
     def grad(self, W: Array) -> Array:
-        return self._strength(len(W))[:, None] * W
+        return self._strength() * W
 
     def curvature(self, n_features: int) -> Array:
-        return self._strength(n_features)
+        return np.full((n_features, 1), self._strength())[:, 0]
 
     def rough_value(self, W: Array) -> float:
         return 0.0
@@ -51,6 +51,6 @@ class L2:
 
     def conjugate_gap(self, W: Array, A: Array) -> float:
         """||alpha W + A||² / (2 alpha): exactly penalty(W) + penalty*(-A) + <A, W>, without cancellation."""
-        strength = self._strength(len(W))
-        R = strength[:, None] * W + A
-        return 0.5 * float((1 / strength) @ np.einsum("jk,jk->j", R, R))
+        strength = self._strength()
+        R = strength * W + A
+        return 0.5 * float(np.vdot(R / strength, R))

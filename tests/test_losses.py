@@ -112,6 +112,19 @@ def test_softmax_golden_probabilities(logits, expected):
     np.testing.assert_allclose(Softmax().probabilities(np.array([logits], dtype=float))[0], expected, atol=5e-9)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint64])
+def test_codes_may_be_of_any_integer_type(kind):
+    Z, y = logits(m=300)
+    expected, found = Softmax().value_grad(Z, y), Softmax().value_grad(Z, y.astype(kind))
+    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_memory_order_of_the_logits_changes_no_bit():
+    Z, y = logits()
+    expected, found = Softmax().value_grad(Z, y), Softmax().value_grad(np.asfortranarray(Z), y)
+    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
 @pytest.mark.parametrize("K", [2, 3, 5])
 @each(LOSSES, "loss")
 def test_the_loss_is_its_formula_row_by_row(loss, K):

@@ -12,7 +12,7 @@ from formulas import objective_by_loops
 from kinds import LOSSES, ROWS, SMOOTH, UNSMOOTHED, each, problem, random_problem, random_W, soft_targets, solve, table
 
 from softreg.losses import CrammerSinger, Softmax, WestonWatkins
-from softreg.objective import Objective
+from softreg.objective import Objective, back_product, logits
 from softreg.penalties import L2
 from softreg.rows import DenseRows, SparseRows, blocks, make_rows, one_thread_blas
 from softreg.solvers import make_solver
@@ -31,6 +31,22 @@ def directions(objective, seed=2):
     if not objective.fit_intercept:
         D[-1] = 0
     return D
+
+
+# --- the two products ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("K", range(1, 10))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_products_are_sums_of_integers_for_any_number_of_classes(dtype, K):
+    # Small integers: no product rounds, in either type.
+    rng = np.random.default_rng(K)
+    X, W = rng.integers(-3, 4, (37, 5)), rng.integers(-3, 4, (6, K))
+    Z = logits(X.astype(dtype), W.astype(np.float64))
+    assert (Z.dtype, Z.shape) == (dtype, (37, K))
+    assert np.array_equal(Z, X @ W[:-1] + W[-1])
+    assert K == 1 or Z.flags.f_contiguous
+    assert np.array_equal(back_product(X.astype(dtype), Z), X.T @ Z.astype(np.int64))
 
 
 # --- value and gradient --------------------------------------------------------------------------------------------

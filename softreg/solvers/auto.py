@@ -9,6 +9,7 @@ from softreg.minimise import Solver
 from softreg.objective import Objective
 from softreg.solvers.growing import Growing
 from softreg.solvers.newton import Newton
+from softreg.solvers.row_space import RowSpace
 from softreg.solvers.smoothing import Smoothing
 
 #: Weights up to which the Hessian is formed by `auto`.
@@ -21,6 +22,8 @@ def choose(objective: Objective, accuracy: float = 0.0) -> tuple[Solver, str]:
     Hinges, squared ones too, are smoothed at falling temperature: on digits Newton's own steps on the squared
     Weston-Watkins hinge are 169, smoothed they are 51.
     """
+    if isinstance(objective.loss, Softmax) and RowSpace.suits(objective):
+        return RowSpace(accuracy), "fewer rows than features, so Newton's steps in the space of rows"
     solver, reason = _by_size(objective, accuracy)
     if not isinstance(objective.loss, Softmax):
         return Smoothing(solver), f"{reason}, the hinge smoothed ever less"

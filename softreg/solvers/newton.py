@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from softreg.certificate import Witness
 from softreg.minimise import Iterate
@@ -125,14 +125,13 @@ def solve_positive(H: Array, b: Array, ridge: float = 0.0) -> Array:
     """(H + ridge·I)^-1 b for a positive semidefinite H of unit diagonal; the ridge grows until Cholesky passes."""
     n = len(H)
     while True:
-        A = H.copy()
+        A = H.copy(order="F")
         A.flat[:: n + 1] += ridge
-        try:
-            factor = cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
-        except LinAlgError:
+        factor, failed = dpotrf(A, lower=True, overwrite_a=True, clean=False)
+        if failed:
             ridge = max(100 * ridge, n * np.finfo(float).eps)
             continue
-        x = cho_solve(factor, b, check_finite=False)
+        x = dpotrs(factor, b, lower=True)[0]
         if ridge == 0:
-            x += cho_solve(factor, b - H @ x, check_finite=False)
+            x += dpotrs(factor, b - H @ x, lower=True)[0]
         return x

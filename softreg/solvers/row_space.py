@@ -326,8 +326,8 @@ class Space:
         gap = float(gaps.sum() if rows.weight is None else rows.weight @ gaps) / rows.total_weight
         objective.count.add(0.5)
         A = self.products.backward(V)
-        slack = objective._slack(W)
-        return objective._certificate(W, here.value, here.loss, G, A, V.sum(axis=0), gap + slack)
+        slack = objective.slack(W)
+        return objective.certificate_from(W, here.value, here.loss, G, A, V.sum(axis=0), gap + slack)
 
 
 class Curvature:
