@@ -224,7 +224,7 @@ def certify_kernel(
     with_step: Array | None,
     lag: int,
 ) -> tuple[Any, ...]:
-    """Sums that give F, its gradient and the gap at W, for the dual point of a `Witness`; ``with_step`` is W beside the step."""
+    """Sums that give F, its gradient and the gap at W for a witness's dual point; ``with_step``: W beside the step."""
     K = W.shape[1]
     if with_step is None:
         Z, D = logits(block.X, W), None
