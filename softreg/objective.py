@@ -149,6 +149,7 @@ def bent_kernel(block: Block, bend: Array, *, loss: Loss, D: Array) -> tuple[Any
 
 #: Numbers of the largest array that `hessian_kernel` makes on its way: they stay in a near cache.
 HESSIAN_WORK = 1 << 17
+SPREAD_WORK = 1 << 15  # and `spread_kernel`
 
 
 def hessian_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array) -> tuple[Any, ...]:
@@ -173,23 +174,21 @@ def hessian_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array
 
 
 def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
-    """Sums of x, x², t, x t'."""
-    X = block.X
+    """Sums of t and x t'; of x they are the sum over classes."""
     if block.y.ndim == 2:
         T = block.y
     else:
-        T = np.zeros((len(block.y), n_classes))
+        T = np.zeros((n_classes, len(block.y))).T
         T[np.arange(len(block.y)), block.y] = 1
     T = weighted(block, T)
+    return T.sum(axis=0), back_product(block.X, T)
+
+
+def squares_kernel(block: Block) -> tuple[Any, ...]:
+    """Sum of x² of sparse rows."""
     # Not X.power(2): it sorts and merges entries in place, and a sparse block's indices are the caller's own.
-    squares = X * X if isinstance(X, np.ndarray) else _squares(X)
-    s = np.ones(X.shape[0]) if block.weight is None else block.weight
-    return (
-        back_product(X, s[:, None])[:, 0],
-        back_product(squares, s[:, None])[:, 0],
-        T.sum(axis=0),
-        back_product(X, T),
-    )
+    s = np.ones(block.X.shape[0]) if block.weight is None else block.weight
+    return (back_product(_squares(block.X), s[:, None])[:, 0],)
 
 
 def _squares(X: Any) -> Any:
@@ -200,9 +199,15 @@ def _squares(X: Any) -> Any:
 
 def spread_kernel(block: Block, mean: Array) -> tuple[Any, ...]:
     """Sum of (x - mean)²."""
-    D = block.X - mean
-    s = np.ones(len(D)) if block.weight is None else block.weight
-    return (s @ (D * D),)
+    m, p = block.X.shape
+    s = np.ones(m) if block.weight is None else block.weight
+    total = np.zeros(p)
+    step = max(16, SPREAD_WORK // max(p, 1))
+    for start in range(0, m, step):
+        D = block.X[start : start + step] - mean
+        D *= D
+        total += s[start : start + step] @ D
+    return (total,)
 
 
 def gram_kernel(block: Block, mean: Array, scale: Array) -> tuple[Any, ...]:
@@ -317,17 +322,17 @@ class Objective:
 
     @cached_property
     def moments(self) -> Moments:
-        n = self.rows.total_weight
-        x, square, target, cross = self._sum(1.0, moments_kernel, n_classes=self.rows.n_classes)
-        mean, square = x / n, square / n
-        if hasattr(self.rows.X, "indptr"):
+        n, eps = self.rows.total_weight, np.finfo(np.float64).eps
+        target, cross = self._sum(0.5, moments_kernel, n_classes=self.rows.n_classes)
+        mean = cross.sum(axis=1) / n
+        if hasattr(self.rows.X, "indptr"):  # by subtraction: a spread below rounding of <x²> is not seen
+            square = self._sum(0.5, squares_kernel)[0] / n
             spread = np.maximum(square - mean**2, 0)
+            spread = np.where(spread > 64 * eps * square, spread, 0.0)
         else:
             spread = self._sum(0.5, spread_kernel, mean=mean)[0] / n
+            square = spread + mean**2
         # A constant column's spread is rounding only.
-        eps = np.finfo(np.float64).eps
-        if hasattr(self.rows.X, "indptr"):  # by subtraction: a spread below rounding of <x²> is not seen
-            spread = np.where(spread > 64 * np.finfo(np.float64).eps * square, spread, 0.0)
         constant = spread <= (16 * eps * self.rows.shape[0] * np.abs(mean)) ** 2 + 16 * eps * eps * square
         return Moments(mean, square, np.where(constant, 0.0, np.sqrt(spread)), target / n, cross / n)
 
@@ -344,6 +349,14 @@ class Objective:
     def gram(self, mean: Array, scale: Array) -> Array:
         """(p, p) second moment of (x - mean)/scale."""
         return self._sum(0.5, gram_kernel, mean=mean, scale=scale)[0] / self.rows.total_weight
+
+    def at_zero(self) -> Local:
+        """F and its gradient at W = 0, where a row's gradient depends on its class alone: made of moments, without a pass."""
+        n, K = self.rows.total_weight, self.shape[1]
+        losses, G = self.loss.value_grad(np.zeros((K, K)), np.arange(K))
+        return Local(
+            float(losses[0]), self._gradient(n * self.moments.cross @ G, n * self.moments.target @ G, self.zeros())
+        )
 
     def value(self, W: Array) -> float:
         """F(W)."""

@@ -469,3 +469,17 @@ def test_sparse_rows_are_never_made_dense():
     assert value == 1.0
     assert G.shape == (p + 1, 2)
     assert np.count_nonzero(G[:-1]) == 4000
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@each(LOSSES, "loss")
+@each(ROWS, "kind")
+def test_value_and_gradient_at_zero_need_the_moments_only(kind, loss, soft):
+    X, y, weight = random_problem(0)
+    if soft and not isinstance(loss, Softmax):
+        pytest.skip("soft targets are for softmax")
+    objective = Objective(kind.make(X, soft_targets(y, 4) if soft else y, weight), loss, L2(1e-2))
+    here = objective.at_zero()
+    value, G = objective.value_grad(objective.zeros())
+    assert here.value == pytest.approx(value, rel=1e-14)
+    np.testing.assert_allclose(here.gradient, G, rtol=1e-12, atol=1e-14)

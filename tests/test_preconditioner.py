@@ -35,7 +35,7 @@ def test_class_blocks_are_those_of_the_hessian_between_two_centrings(loss, fit_i
     for k in range(K):
         d[rows, k] = np.linalg.solve(H[rows, k, rows, k], g[rows, k])
     expected = coordinates.raw(centred(d))
-    found = ClassPreconditioner(objective, objective.local(W).bend)(G)
+    found = ClassPreconditioner(objective, objective.local(W).bend, W)(G)
     np.testing.assert_allclose(found[rows], expected[rows], rtol=1e-5, atol=1e-6 * np.abs(expected).max())
 
 
@@ -55,8 +55,7 @@ def test_preconditioned_steps_are_newtons(fit_intercept, kind):
     W = 0.1 * random_W(np.random.default_rng(1), objective)
     here = objective.local(W)
     truncated = TruncatedStep(objective)
-    extra = (W,) if kind is HessianPreconditioner else ()
-    truncated.precondition, truncated.products = kind(objective, here.bend, *extra), 0
+    truncated.precondition, truncated.products = kind(objective, here.bend, W), 0
     exact = ExactStep(objective)(W, here)
     step = truncated(W, here)
     # Solved to a tenth of the gradient in the preconditioner's norm at least: the model's decrease is nearly all there.

@@ -204,7 +204,9 @@ def test_an_error_in_a_kernel_reaches_the_caller(n_jobs, small_blocks):
     rows = DenseRows(np.ones((3000, 1)), np.arange(3000), n_jobs=n_jobs)
     with pytest.raises(ZeroDivisionError, match="in a block"):
         rows.sum(kernel)
-    assert rows.sum(lambda block: (1.0,)) == (47.0,)  # and the threads are as good as new
+    n_blocks = len(list(rows.blocks()))
+    assert n_blocks > 40
+    assert rows.sum(lambda block: (1.0,)) == (n_blocks,)  # and the threads are as good as new
 
 
 def test_kernels_pickle():

@@ -21,6 +21,8 @@ Array = NDArray[Any]
 #: Entries of X in a block: 8 MiB of float64. Smaller ones fit a nearer cache, but threads then wait for Python's lock:
 #: on MNIST a pass of two threads took 60 ms with these, 100 ms with blocks of a quarter.
 BLOCK_ENTRIES = 1 << 20
+#: Entries of X and of logits together from which on rows are more than one block.
+MANY_ENTRIES = 1 << 16
 #: The most partial sums that are ever formed; each is the sum of consecutive blocks.
 MAX_GROUPS = 32
 
@@ -65,8 +67,16 @@ class Rows(ABC):
 
     @property
     def block_rows(self) -> int:
-        """Rows in a block; a function of the shape alone."""
-        return int(min(max(BLOCK_ENTRIES // max(self.shape[1], 1), 64), 8192))
+        """Rows in a block; a function of the shape alone.
+
+        Blocks are alike, and four or a multiple of four, so that threads end together; few rows are one block.
+        """
+        n, p = self.shape
+        largest = min(max(BLOCK_ENTRIES // max(p, 1), 64), 8192)
+        if n <= largest and n * (p + self.n_classes) < MANY_ENTRIES:
+            return largest
+        n_blocks = 4 * -(-n // (4 * largest))
+        return -(-n // n_blocks)
 
     @abstractmethod
     def take(self, rows: slice | Array) -> Any:

@@ -38,32 +38,30 @@ class TruncatedStep:
 
     def _prepare(self, W: Array, here: Local) -> Callable[[Array], Array]:
         """The preconditioner for this step: a new or a better one where the last step's products cost more than it."""
-        objective, bend, now = self.objective, here.bend, self.precondition
-        whole = bend is not None and HessianPreconditioner.fits(objective)
-        classes = bend is not None and ClassPreconditioner.fits(objective)
-        was_fresh, self.fresh = self.fresh, True
-        if now is None and not W.any():
-            self.precondition = Preconditioner(objective)
-        elif whole and (
-            (isinstance(now, HessianPreconditioner) and self._dear(HessianPreconditioner))
-            or (isinstance(now, ClassPreconditioner) and was_fresh and self._dear(HessianPreconditioner))
-        ):
-            assert bend is not None
-            self.precondition = HessianPreconditioner(objective, bend, W)
-        elif (
-            classes and not isinstance(now, HessianPreconditioner) and (now is None or self._dear(ClassPreconditioner))
-        ):
-            assert bend is not None
-            self.precondition = ClassPreconditioner(objective, bend)
-        elif now is None:
-            self.precondition = Preconditioner(objective)
+        kind = self._better()
+        if here.bend is not None and kind is not None and self.products > max(FEW, kind.passes(self.objective)):
+            self.precondition = kind(self.objective, here.bend, W)
+            self.fresh = True
+        elif self.precondition is None:
+            if here.bend is not None and W.any() and ClassPreconditioner.fits(self.objective):
+                self.precondition = ClassPreconditioner(self.objective, here.bend, W)
+            else:
+                self.precondition = Preconditioner(self.objective)
+            self.fresh = True
         else:
             self.fresh = False
-        assert self.precondition is not None
         return self.precondition
 
-    def _dear(self, kind: type[ClassPreconditioner | HessianPreconditioner]) -> bool:
-        return self.products > max(FEW, kind.passes(self.objective))
+    def _better(self) -> type[ClassPreconditioner] | type[HessianPreconditioner] | None:
+        """What may take the place of the preconditioner at hand: its own kind once it has aged, the next while it is new."""
+        now, objective = self.precondition, self.objective
+        if now is None:
+            return None
+        if isinstance(now, HessianPreconditioner):
+            return None if self.fresh else HessianPreconditioner
+        if isinstance(now, ClassPreconditioner) and self.fresh:
+            return HessianPreconditioner if HessianPreconditioner.fits(objective) else None
+        return ClassPreconditioner if ClassPreconditioner.fits(objective) else None
 
     def __call__(self, W: Array, here: Local) -> Array:
         precondition = self._prepare(W, here)
@@ -75,7 +73,10 @@ class TruncatedStep:
         P = Y
         rho = start = float(np.vdot(R, Y))
         decrement = 0.0  # of the model, so far: -<G, D>/2
-        for products in range(1, self.limit + 1):
+        # Once products have cost what a better preconditioner does, that is the next thing to build.
+        kind = self._better() if bend is not None else None
+        limit = self.limit if kind is None else int(max(FEW, kind.passes(self.objective))) + 1
+        for products in range(1, limit + 1):
             self.products = products
             if rho <= 0:
                 break

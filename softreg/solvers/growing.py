@@ -40,8 +40,8 @@ class Growing:
         if W0.any() or not sizes:
             yield from self.inner.iterates(objective, W0)
             return
-        value, G = objective.value_grad(W0)
-        yield Iterate(W0, value, G)
+        start = objective.at_zero()
+        yield Iterate(W0, start.value, start.gradient)
         W = W0
         order = class_order(objective.rows)
         row_bytes = objective.rows.dtype.itemsize * objective.rows.shape[1]

@@ -21,6 +21,8 @@ FACTOR_LIMIT = 3000
 CLASS_FACTORS = 1 << 25
 #: Numbers beyond which they are float32: applying them is a read of them all.
 SMALL_FACTORS = 1 << 20
+#: Entries of X that one class's block is summed from at a time.
+CHOSEN_ENTRIES = 1 << 19
 
 
 class Preconditioner:
@@ -67,7 +69,7 @@ class ClassPreconditioner:
     borders h_k is next to nothing.
     """
 
-    def __init__(self, objective: Objective, bend: Array) -> None:
+    def __init__(self, objective: Objective, bend: Array, W: Array) -> None:
         self.coordinates = Coordinates.of(objective)
         rows = objective.rows
         q, K = objective.shape
@@ -97,7 +99,7 @@ class ClassPreconditioner:
     def passes(cls, objective: Objective) -> float:
         """What building costs, in passes: its floating-point operations run three times as fast as a pass's."""
         n, q = objective.rows.shape[0], objective.shape[0]
-        return (min(n, cls.sample_size(objective)) * q + q * q) / (12 * n)
+        return (min(n, cls.sample_size(objective)) * q + q * q) / (8 * n)
 
     def _inverse_block(self, objective: Objective, chosen: Array, root: Array, strength: Array) -> Array:
         q = len(strength)
