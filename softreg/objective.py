@@ -351,7 +351,7 @@ class Objective:
         return self._sum(0.5, gram_kernel, mean=mean, scale=scale)[0] / self.rows.total_weight
 
     def at_zero(self) -> Local:
-        """F and its gradient at W = 0, where a row's gradient depends on its class alone: made of moments, without a pass."""
+        """F and its gradient at W = 0, where a row's gradient depends on its class alone: made of moments."""
         n, K = self.rows.total_weight, self.shape[1]
         losses, G = self.loss.value_grad(np.zeros((K, K)), np.arange(K))
         return Local(

@@ -53,7 +53,7 @@ class TruncatedStep:
         return self.precondition
 
     def _better(self) -> type[ClassPreconditioner] | type[HessianPreconditioner] | None:
-        """What may take the place of the preconditioner at hand: its own kind once it has aged, the next while it is new."""
+        """What may take the place of the preconditioner at hand: its own kind once that has aged, else the next."""
         now, objective = self.precondition, self.objective
         if now is None:
             return None
