@@ -380,15 +380,21 @@ class Objective:
         loss, XG, bias = self._sum(1.0, value_grad_kernel, *bend, loss=self.loss, W=W)
         return Local(loss / self.rows.total_weight + self.penalty.value(W[:-1]), self._gradient(XG, bias, W), *bend)
 
-    def _room_for_bend(self) -> list[Array]:
-        """An array for every row's `bend`, or none where it would take too much memory."""
-        n, columns = self.rows.shape[0], self.loss.bend_columns(self.shape[1])
-        dtype = self.rows.light_dtype
+    @property
+    def bend_rows(self) -> int:
+        """Rows whose `bend` may be kept."""
         X = self.rows.X
         held = X.nbytes if isinstance(X, np.ndarray) else X.data.nbytes
-        if n * columns * dtype.itemsize > max(BEND_BYTES, BEND_SHARE * held):
+        one = self.loss.bend_columns(self.shape[1]) * self.rows.light_dtype.itemsize
+        return int(max(BEND_BYTES, BEND_SHARE * held) // one)
+
+    def _room_for_bend(self) -> list[Array]:
+        """An array for every row's `bend`, or none where it would take too much memory."""
+        n = self.rows.shape[0]
+        if n > self.bend_rows:
             return []
-        return [np.empty((columns, n), dtype=dtype).T]  # classes contiguous, as in the kernels' logits
+        columns = self.loss.bend_columns(self.shape[1])
+        return [np.empty((columns, n), dtype=self.rows.light_dtype).T]  # classes contiguous, as in the kernels' logits
 
     def hvp(self, W: Array, D: Array, bend: Array | None = None) -> Array:
         """The Hessian at W times D (p + 1, K); a third cheaper with W's ``bend``."""

@@ -8,10 +8,11 @@ from softreg.losses import Softmax
 from softreg.minimise import Status, minimise
 from softreg.objective import Objective
 from softreg.penalties import L2
+from softreg.rows.order import class_order
 from softreg.solvers import precondition
 from softreg.solvers.conjugate_gradient import TruncatedStep, balance
 from softreg.solvers.coordinates import Coordinates
-from softreg.solvers.growing import Growing, class_order
+from softreg.solvers.growing import Growing
 from softreg.solvers.newton import ExactStep, Newton
 from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, systematic_sample
 
@@ -114,11 +115,14 @@ def test_what_is_kept_of_a_point_gives_the_same_hessian_product(kind, loss):
 def test_a_point_too_large_to_keep_is_computed_again(monkeypatch):
     objective = problem(*table("iris"))
     W = random_W(np.random.default_rng(1), objective)
-    monkeypatch.setattr("softreg.objective.BEND_BYTES", 100)
+    monkeypatch.setattr("softreg.objective.BEND_BYTES", 1600)
     monkeypatch.setattr("softreg.objective.BEND_SHARE", 0.0)
     here = objective.local(W)
     assert here.bend is None
     assert here.value == objective.value_grad(W)[0]
+    step_of = TruncatedStep(objective)
+    step_of(W, here)
+    assert step_of.few.rows.shape == (66, 4)  # what fits helps to precondition
     assert minimise(objective, Newton(direct_limit=0), tol=1e-8).status is Status.CERTIFIED
 
 

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 
-#: Entries of X in a block: 8 MiB of float64. Smaller ones fit a nearer cache, but threads then wait for Python's lock:
+#: Entries of X and of the logits in a block: 8 MiB of float64. Smaller ones fit a nearer cache, but threads then wait for Python's lock:
 #: on MNIST a pass of two threads took 60 ms with these, 100 ms with blocks of a quarter.
 BLOCK_ENTRIES = 1 << 20
 #: Entries of X and of logits together from which on rows are more than one block.
@@ -72,7 +72,7 @@ class Rows(ABC):
         Blocks are alike, and four or a multiple of four, so that threads end together; few rows are one block.
         """
         n, p = self.shape
-        largest = min(max(BLOCK_ENTRIES // max(p, 1), 64), 8192)
+        largest = min(max(BLOCK_ENTRIES // (p + self.n_classes), 64), 8192)
         if n <= largest and n * (p + self.n_classes) < MANY_ENTRIES:
             return largest
         n_blocks = 4 * -(-n // (4 * largest))

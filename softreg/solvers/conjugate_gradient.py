@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.objective import Local, Objective
+from softreg.rows.order import class_order
 from softreg.solvers.line_search import CLOSE
 from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, Preconditioner
 
@@ -33,24 +34,33 @@ class TruncatedStep:
         self.limit = limit
         self.light = True
         self.precondition: Callable[[Array], Array] | None = None
+        self.few: Objective | None = None
         self.fresh = False  # whether the last step was the first with its preconditioner
         self.products = 0
 
     def _prepare(self, W: Array, here: Local) -> Callable[[Array], Array]:
         """The preconditioner for this step: a new or a better one where the last step's products cost more than it."""
         kind = self._better()
-        if here.bend is not None and kind is not None and self.products > max(FEW, kind.passes(self.objective)):
-            self.precondition = kind(self.objective, here.bend, W)
-            self.fresh = True
+        self.fresh = True
+        if kind is not None and self.products > max(FEW, kind.passes(self.objective)):
+            self.precondition = kind(*self._known(W, here), W)
+        elif self.precondition is None and W.any() and ClassPreconditioner.fits(self.objective):
+            self.precondition = ClassPreconditioner(*self._known(W, here), W)
         elif self.precondition is None:
-            if here.bend is not None and W.any() and ClassPreconditioner.fits(self.objective):
-                self.precondition = ClassPreconditioner(self.objective, here.bend, W)
-            else:
-                self.precondition = Preconditioner(self.objective)
-            self.fresh = True
+            self.precondition = Preconditioner(self.objective)
         else:
             self.fresh = False
         return self.precondition
+
+    def _known(self, W: Array, here: Local) -> tuple[Objective, Array]:
+        """The objective and what fixes its Hessian at W: of a sample where there is no room for all rows."""
+        if here.bend is not None:
+            return self.objective, here.bend
+        if self.few is None:
+            self.few = self.objective.sample(np.sort(class_order(self.objective.rows)[: self.objective.bend_rows]))
+        bend = self.few.local(W).bend
+        assert bend is not None
+        return self.few, bend
 
     def _better(self) -> type[ClassPreconditioner] | type[HessianPreconditioner] | None:
         """What may take the place of the preconditioner at hand: its own kind once that has aged, else the next."""
@@ -74,7 +84,7 @@ class TruncatedStep:
         rho = start = float(np.vdot(R, Y))
         decrement = 0.0  # of the model, so far: -<G, D>/2
         # Once products have cost what a better preconditioner does, that is the next thing to build.
-        kind = self._better() if bend is not None else None
+        kind = self._better()
         limit = self.limit if kind is None else int(max(FEW, kind.passes(self.objective))) + 1
         for products in range(1, limit + 1):
             self.products = products
@@ -120,7 +130,7 @@ def balance(objective: Objective, bend: Array, residual: Array, limit: int = 30)
     P, rho = R, float(R @ R)
     start = rho
     for _ in range(limit):
-        if rho <= 1e-20 * start or rho == 0:
+        if rho <= 1e-16 * start or rho == 0:
             break
         HP = objective.intercept_hvp(bend, P)
         curvature = float(P @ HP)
