@@ -71,7 +71,7 @@ def test_fit_of_digits_says_what_it_understood_and_proves_what_it_found(tmp_path
     assert plan.data == "digits.csv: 1797 rows, 64 numeric columns, 10 classes (174 to 183 rows each), 0 missing"
     assert plan.split == "1437 train, 360 validation (stratified, seed 0)"
     assert plan.objective == ("mean cross-entropy + (alpha/2)·||W||²   alpha 1e-4 (C = 6.96), intercept not penalised")
-    assert plan.solver.startswith("newton: 650 weights, few enough for exact steps")
+    assert plan.solver.startswith("newton: 650 weights, so Newton's steps by conjugate gradients")
     assert result.status == "certified"
     assert result.certificate.relative <= 1e-6
     assert result.objective == pytest.approx(0.002361, abs=1e-6)
