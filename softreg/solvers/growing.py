@@ -27,6 +27,7 @@ class Growing:
     inner: Solver = field(default_factory=lambda: Newton(direct_limit=0))
     shares: tuple[float, ...] = (1 / 16, 1 / 4)
     enough: float = 0.05
+    limit: int = 12  # steps over a sample
     smallest: int = 2000
     largest: int = 64 << 20  # bytes of a sample
 
@@ -48,9 +49,9 @@ class Growing:
         for size in sizes:
             sample = objective.sample(np.sort(order[: min(size, self.largest // row_bytes)]))
             before = np.inf
-            for iterate in self.inner.iterates(sample, W):
+            for n, iterate in enumerate(self.inner.iterates(sample, W)):
                 W = iterate.W
-                if before - iterate.value < self.enough * iterate.value:
+                if n == self.limit or before - iterate.value < self.enough * iterate.value:
                     break
                 before = iterate.value
         yield from self.inner.iterates(objective, W)
