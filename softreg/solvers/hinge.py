@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -55,19 +55,27 @@ class HingePath:
         moreau = Moreau(objective.loss, path.largest())  # type: ignore[arg-type]
         path.look(moreau)
         yield path.iterate(moreau, None)
-        factor = self.factor
+        factor, misses = self.factor, 0
+        best: Iterate | None = None
         while moreau.t > self.end:
             n = 0
             for n in range(self.limit):  # noqa: B007
                 decrement, step = path.newton(moreau)
-                yield path.iterate(moreau, step)
+                # Between levels a point near the end is no better known: the last one that was proved stands.
+                yield best or path.iterate(moreau, step)
                 if path.settled(decrement, step) or decrement < 1e-15 * path.value:
                     break
-            if path.smoothing <= 1e-2 * path.value:
-                yield path.refined(moreau)
+            if not path.far:
+                found = path.refined(moreau)
+                if best is None or found.certificate.value < best.certificate.value:  # type: ignore[union-attr]
+                    best, misses = found, 0
+                    yield best
+                else:  # rounding has won
+                    misses += 1
+                    if misses == 2:
+                        return
             factor = self.factor if n <= 5 else min(2 * factor, 0.5) if n > 12 else factor
             moreau = path.predict(moreau, max(factor, 0.3) if path.smoothing < 1e-4 * path.value else factor)
-            yield path.iterate(moreau, 1.0)
 
 
 class _Path:
@@ -81,7 +89,7 @@ class _Path:
         self.A, self.ZD = np.empty((K, n)).T, np.empty((K, n)).T
         self.pattern = np.zeros((n, K), dtype=bool)
         self.weight = self.rows.weight
-        self.proved = self.left = np.inf
+        self.left = np.inf
         self.refresh()
 
     def largest(self) -> float:
@@ -147,20 +155,19 @@ class _Path:
             self.W, self.value, loss, G, A, G[-1], self.smoothing + objective.slack(self.W)
         )
 
+    @property
+    def far(self) -> bool:
+        """Whether the smoothing alone is more than a hundredth of F."""
+        return self.smoothing > 1e-2 * self.value
+
     def iterate(self, moreau: Moreau, step: float | None) -> Iterate:
-        """The point and its proof; small gaps, which the slacks' digits decide, are checked from W itself."""
+        """The point and its proof."""
         self.prove()
         witness = MoreauWitness(temperature=moreau.t)
-        relative = self.certificate.relative
-        # A smooth loss's own gradient is asked for; the envelope's would prove nothing.
-        if self.objective.loss.smooth or (relative is not None and relative < min(1e-2, 0.5 * self.proved)):
+        if self.objective.loss.smooth:  # its own gradient is asked for: the envelope's would prove nothing
             here = self.objective.certify(self.W, witness)
-            self.proved = min(self.proved, here.certificate.value)
             return Iterate(self.W, here.value, here.gradient, step, here.certificate, witness)
-        certificate = self.certificate
-        if relative is not None and relative < 1e-2:
-            certificate = replace(certificate, gap=1e-2 * self.value, relative=1e-2)
-        return Iterate(self.W, self.value, self.gradient, step, certificate, witness)
+        return Iterate(self.W, self.value, self.gradient, step, self.certificate, witness)
 
     def refined(self, moreau: Moreau) -> Iterate:
         """W as it is, proved by a dual point one small step from it, which rounding in W's logits does not reach."""
@@ -169,7 +176,6 @@ class _Path:
         self.look(moreau)
         for _ in range(6):
             decrement, step = self.newton(moreau)
-            self.prove()
             if self.settled(decrement, step):
                 break
         witness = MoreauWitness(self.moved, lag=0, temperature=moreau.t)
@@ -178,8 +184,8 @@ class _Path:
 
     def settled(self, decrement: float, step: float) -> bool:
         """Whether what is left of the gap is the smoothing's."""
-        far = self.smoothing > 1e-2 * self.value
-        if far or self.certificate.gap is None:
+        self.prove()
+        if self.far or self.certificate.gap is None:
             return decrement <= 1e-2 * self.envelope
         left = self.certificate.gap - self.smoothing
         stuck = decrement < 1e-12 * self.value and left > 0.5 * self.left
@@ -188,10 +194,9 @@ class _Path:
 
     def newton(self, moreau: Moreau) -> tuple[float, float]:
         """One Newton step with a search along it; half the decrement and the step."""
-        far = self.smoothing > 1e-2 * self.value
         bends = Bends(self.objective, moreau, self.pattern)
         G = self.gradient
-        D = bends.solve(G, None if far else 0.2 * self.smoothing)
+        D = bends.solve(G, None if self.far else 0.2 * self.smoothing)
         slope = float(np.vdot(G, D))
         if not slope < 0:
             return 0.0, 0.0
@@ -215,12 +220,11 @@ class _Path:
         if self.wide > NARROW:
             self.wide = NARROW
             self.look(moreau)
-        far = self.smoothing > 1e-2 * self.value
         n_bends = self.pattern.sum()
         for _ in range(4):
             new = Moreau(moreau.hinge, moreau.t * factor)
             G = self._predicted_gradient(moreau, new)
-            D = Bends(self.objective, new, self.pattern).solve(G, None if far else 0.2 * self.smoothing * factor)
+            D = Bends(self.objective, new, self.pattern).solve(G, None if self.far else 0.2 * self.smoothing * factor)
             self._logits(D, self.ZD)
             before = self._envelope(new, 0.0, D)
             if self._envelope(new, 1.0, D) <= 2 * before:
