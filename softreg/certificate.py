@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.losses import Loss
+from softreg.moreau import Moreau
 
 Array = NDArray[Any]
 
@@ -65,14 +66,18 @@ class Witness:
     """What a dual point is rebuilt from, beside W itself: kept in the model file, so that one pass proves the gap.
 
     The base point is W - lag·step (lag 0 or 1); v is the gradient there of the loss, or of the loss smoothed at
-    ``temperature``, plus its Hessian times the logits of ``step`` (p + 1, K).  No step: the natural point.
+    ``temperature``, plus its Hessian times the logits of ``step`` (p + 1, K).  No step: the natural point.  With
+    ``envelope`` the smoothed loss is the hinge's Moreau envelope, and v its gradient at the base point moved by step.
     """
 
     step: Array | None = None
     lag: int = 1
     temperature: float = 0.0
+    envelope: bool = False
 
-    def loss(self, loss: Loss) -> Loss:
+    def loss(self, loss: Loss) -> Any:
+        if self.envelope:
+            return Moreau(loss, self.temperature)  # type: ignore[arg-type]
         return loss.smoothed(self.temperature) if self.temperature > 0 else loss  # type: ignore[attr-defined]
 
 

@@ -211,7 +211,11 @@ class Model:
     def _header(self) -> dict[str, Any]:
         witness = None
         if self.witness is not None:
-            witness = {"lag": self.witness.lag, "temperature": self.witness.temperature}
+            witness = {
+                "lag": self.witness.lag,
+                "temperature": self.witness.temperature,
+                "envelope": self.witness.envelope,
+            }
         recipe = None
         if self.recipe is not None:  # its features are the feature names
             recipe = {"target": self.recipe.target, "label_type": self.recipe.label_type}
@@ -485,7 +489,7 @@ def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
         "class_counts": np.array(counts),
         "objective": math.nan if objective is None else float(objective),
         "certificate": _read_certificate(header["certificate"]),
-        "witness": _read_witness(header["witness"], arrays.get("step")),
+        "witness": _read_witness(header["witness"], arrays.get("step"), settings["loss"]),
         "status": header["status"],
         "message": header["message"],
         "solver": header["solver"],
@@ -531,13 +535,15 @@ def _read_certificate(value: Any) -> Certificate | None:
     return Certificate(value["kind"], **numbers)  # type: ignore[arg-type]
 
 
-def _read_witness(value: Any, step: Array | None) -> Witness | None:
+def _read_witness(value: Any, step: Array | None, loss: str) -> Witness | None:
     if value is None:
         _check(step is None, "array step")
         return None
-    _check(isinstance(value, dict) and set(value) == {"lag", "temperature"}, "witness")
+    _check(isinstance(value, dict) and set(value) == {"lag", "temperature", "envelope"}, "witness")
     _check(value["lag"] in (0, 1) and _number(value["temperature"]) and value["temperature"] >= 0, "witness")
-    return Witness(step, int(value["lag"]), float(value["temperature"]))
+    _check(value["temperature"] == 0 or loss != "softmax", "witness")  # only hinges have kinks to smooth
+    _check(isinstance(value["envelope"], bool) and (value["temperature"] > 0 or not value["envelope"]), "witness")
+    return Witness(step, int(value["lag"]), float(value["temperature"]), value["envelope"])
 
 
 def _read_history(value: Any) -> dict[str, list[Any]]:

@@ -11,12 +11,12 @@ import scipy.optimize
 
 from softreg.losses import CrammerSinger, WestonWatkins
 from softreg.minimise import Result, minimise
+from softreg.moreau import Moreau
 from softreg.objective import Objective
 from softreg.penalties import L2
 from softreg.rows import DenseRows
 from softreg.solvers.bends import Bends
 from softreg.solvers.hinge import HingePath
-from softreg.solvers.moreau import Moreau
 from tests.kinds import ROWS, UNSMOOTHED, each, problem, random_problem, table
 
 TOL = 1e-6

@@ -23,6 +23,7 @@ FLOORS = {
     "text": 0,
     "softmax": 0,
     "losses": 0,
+    "moreau": 0,
     "penalties": 0,
     "rows": 0,
     "objective": 1,

@@ -18,8 +18,8 @@ from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 
-#: Entries of X and of the logits in a block: 8 MiB of float64. Smaller ones fit a nearer cache, but threads then wait for Python's lock:
-#: on MNIST a pass of two threads took 60 ms with these, 100 ms with blocks of a quarter.
+#: Entries of X and of the logits in a block: 8 MiB of float64. Smaller ones fit a nearer cache, but threads then wait
+#: for Python's lock: on MNIST a pass of two threads took 60 ms with these, 100 ms with blocks of a quarter.
 BLOCK_ENTRIES = 1 << 20
 #: Entries of X and of logits together from which on rows are more than one block.
 MANY_ENTRIES = 1 << 16

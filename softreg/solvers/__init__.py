@@ -7,6 +7,7 @@ from softreg.objective import Objective
 from softreg.solvers.auto import choose
 from softreg.solvers.gradient_descent import GradientDescent
 from softreg.solvers.growing import Growing
+from softreg.solvers.hinge import HingePath
 from softreg.solvers.lbfgs import LBFGS
 from softreg.solvers.newton import Newton
 from softreg.solvers.smoothing import Smoothing
@@ -19,6 +20,7 @@ __all__ = [
     "Adam",
     "GradientDescent",
     "Growing",
+    "HingePath",
     "Newton",
     "Smoothing",
     "choose",
@@ -64,6 +66,6 @@ def make_solver(
         solver = Adam(learning_rate, batch_size, seed=seed)
     else:
         raise ValueError(f"solver={name!r}: one of {', '.join(SOLVERS)}")
-    if not objective.loss.smooth and not isinstance(solver, SGD | Adam | Smoothing):
+    if not objective.loss.smooth and not isinstance(solver, SGD | Adam | Smoothing | HingePath):
         solver = Smoothing(solver)
     return solver, reason

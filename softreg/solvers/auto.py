@@ -8,24 +8,30 @@ from softreg.losses import Softmax
 from softreg.minimise import Solver
 from softreg.objective import Objective
 from softreg.solvers.growing import Growing
+from softreg.solvers.hinge import HingePath
 from softreg.solvers.newton import Newton
 from softreg.solvers.row_space import RowSpace
 from softreg.solvers.smoothing import Smoothing
 
 #: Weights up to which the Hessian is formed by `auto`.
 EXACT_WEIGHTS = 100
+#: Features of sparse data beyond which a hinge's bends have only a diagonal preconditioner.
+WIDE = 2000
 
 
 def choose(objective: Objective, accuracy: float = 0.0) -> tuple[Solver, str]:
     """A solver for this objective and the reason, one clause; depends on shape and options only.
 
-    Hinges, squared ones too, are smoothed at falling temperature: on digits Newton's own steps on the squared
-    Weston-Watkins hinge are 169, smoothed they are 51.
+    Hinges, squared ones too, have kinks: where there is a penalty they are smoothed by their Moreau envelope, whose
+    rows bend only near a kink; without one, or on wide sparse data, by falling temperature.
     """
     solver, reason = _by_size(objective, accuracy)
-    if not isinstance(objective.loss, Softmax):
-        return Smoothing(solver), f"{reason}, the hinge smoothed ever less"
-    return solver, reason
+    if isinstance(objective.loss, Softmax):
+        return solver, reason
+    wide = hasattr(objective.rows.X, "indptr") and objective.rows.shape[1] > WIDE
+    if objective.penalty.alpha > 0 and not objective.loss.temperature > 0 and not wide:  # type: ignore[attr-defined]
+        return HingePath(), "a hinge with a penalty, so Newton's steps along its Moreau envelopes"
+    return Smoothing(solver), f"{reason}, the hinge smoothed ever less"
 
 
 def _by_size(objective: Objective, accuracy: float) -> tuple[Solver, str]:

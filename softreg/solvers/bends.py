@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from softreg.moreau import Moreau
 from softreg.objective import Objective, back_product, logits
 from softreg.rows import Block
 from softreg.solvers.coordinates import Coordinates
-from softreg.solvers.moreau import Moreau
 from softreg.solvers.newton import fix_shift
 
 Array = NDArray[Any]

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.certificate import Witness
-from softreg.losses import Loss
 from softreg.minimise import Iterate
+from softreg.moreau import Moreau
 from softreg.objective import Objective, back_product, logits
 from softreg.rows import Block
 from softreg.solvers.bends import Bends
-from softreg.solvers.moreau import Moreau
 
 Array = NDArray[Any]
 
@@ -23,14 +22,8 @@ Array = NDArray[Any]
 CHUNK = 4096
 #: Width of a kink in units of t: what rounding may hide, and more while steps are cut short.
 NARROW = 1e-4
-
-
-@dataclass(frozen=True)
-class MoreauWitness(Witness):
-    """The dual point is the envelope's gradient at W."""
-
-    def loss(self, loss: Loss) -> Any:
-        return Moreau(loss, self.temperature) if self.temperature > 0 else loss  # type: ignore[arg-type]
+#: The smallest t at which a given W is looked for on the path.
+NEAREST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class HingePath:
         if not objective.penalty.alpha > 0:
             raise ValueError(f"{self.name}: alpha = {objective.penalty.alpha:g}; it needs a penalty, alpha > 0")
         path = _Path(objective, W0 - W0.mean(axis=1, keepdims=True))
-        moreau = Moreau(objective.loss, path.largest())  # type: ignore[arg-type]
+        moreau = Moreau(objective.loss, path.nearest() if W0.any() else path.largest())  # type: ignore[arg-type]
         path.look(moreau)
         yield path.iterate(moreau, None)
         factor, misses = self.factor, 0
@@ -97,6 +90,18 @@ class _Path:
         return float(
             2 * self.objective.moments.square.sum() / self.objective.penalty.curvature(self.rows.shape[1]).max()
         )
+
+    def nearest(self) -> float:
+        """t of the envelope whose dual point proves the least gap at W: where on the path W is."""
+        gaps = {}
+        t = self.largest()
+        while t > NEAREST:
+            self.look(Moreau(self.objective.loss, t))  # type: ignore[arg-type]
+            self.prove()
+            if self.certificate.gap is not None:
+                gaps[t] = self.certificate.gap
+            t /= 10
+        return min(gaps, key=gaps.__getitem__, default=self.largest())
 
     def refresh(self) -> None:
         """Slacks of W itself; between refreshes small steps are added to them, which keeps the digits near a kink."""
@@ -163,7 +168,7 @@ class _Path:
     def iterate(self, moreau: Moreau, step: float | None) -> Iterate:
         """The point and its proof."""
         self.prove()
-        witness = MoreauWitness(temperature=moreau.t)
+        witness = Witness(temperature=moreau.t, envelope=True)
         if self.objective.loss.smooth:  # its own gradient is asked for: the envelope's would prove nothing
             here = self.objective.certify(self.W, witness)
             return Iterate(self.W, here.value, here.gradient, step, here.certificate, witness)
@@ -178,7 +183,7 @@ class _Path:
             decrement, step = self.newton(moreau)
             if self.settled(decrement, step):
                 break
-        witness = MoreauWitness(self.moved, lag=0, temperature=moreau.t)
+        witness = Witness(self.moved, lag=0, temperature=moreau.t, envelope=True)
         here = objective.certify(W, witness)
         return Iterate(W, here.value, here.gradient, 1.0, here.certificate, witness)
 
