@@ -29,7 +29,7 @@ class Growing:
     enough: float = 0.05
     limit: int = 12  # steps over a sample
     smallest: int = 2000
-    largest: int = 64 << 20  # bytes of a sample
+    largest: int = 28 << 20  # bytes of a dense sample
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class Growing:
         yield Iterate(W0, start.value, start.gradient)
         W = W0
         order = class_order(objective.rows)
-        row_bytes = objective.rows.dtype.itemsize * objective.rows.shape[1]
+        row_bytes = objective.rows.X.dtype.itemsize * objective.rows.shape[1]
         for size in sizes:
             sample = objective.sample(np.sort(order[: min(size, self.largest // row_bytes)]))
             before = np.inf
