@@ -37,11 +37,16 @@ FLOORS = {
     "estimators": 4,
     "explain": 4,
     "metrics": 4,
+    "scores": 4,
+    "inference": 4,
+    "calibration": 4,
     "tables": 4,
+    "folds": 4,
     "store": 4,
     "config": 5,
     "report": 5,
     "plots": 5,
+    "comparison": 5,
     "workflows": 6,
     "cli": 7,
     "__main__": 8,
@@ -50,7 +55,7 @@ FLOORS = {
 NUMERIC = {"numpy", "scipy", "threadpoolctl"}
 #: Foreign packages that one part of the house may use and no other.
 OWNERS = {
-    "sklearn": {"estimators", "workflows"},
+    "sklearn": {"estimators", "folds", "comparison", "workflows"},
     "matplotlib": {"plots"},
     "polars": {"tables"},
     "typer": {"cli"},
