@@ -9,17 +9,35 @@ A Display keeps what it shows.  Its ``from_…`` constructors draw at once, ``pl
 'loss (nats per row)'
 """
 
+from softreg.plots.agreement import AgreementDisplay
 from softreg.plots.confusion import ConfusionDisplay
 from softreg.plots.convergence import ConvergenceDisplay
 from softreg.plots.display import Display, save_figure
+from softreg.plots.intervals import DifferencesDisplay, IntervalsDisplay
 from softreg.plots.loss import LossDisplay
+from softreg.plots.margins import MarginsDisplay
+from softreg.plots.masses import MassesDisplay
+from softreg.plots.model_weights import ModelWeightsDisplay
+from softreg.plots.regions import RegionsDisplay
+from softreg.plots.reliability import ReliabilityDisplay
+from softreg.plots.traces import SuboptimalityDisplay, TracesDisplay
 from softreg.plots.weights import WeightsDisplay
 
 __all__ = [
+    "AgreementDisplay",
     "ConfusionDisplay",
     "ConvergenceDisplay",
+    "DifferencesDisplay",
     "Display",
+    "IntervalsDisplay",
     "LossDisplay",
+    "MarginsDisplay",
+    "MassesDisplay",
+    "ModelWeightsDisplay",
+    "RegionsDisplay",
+    "ReliabilityDisplay",
+    "SuboptimalityDisplay",
+    "TracesDisplay",
     "WeightsDisplay",
     "save_figure",
 ]

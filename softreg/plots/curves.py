@@ -15,6 +15,7 @@ from softreg.text import safe_text
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
 #: Equal-length columns of numbers, None where a value is not known.
@@ -107,7 +108,7 @@ def draw_curves(
     ax.set_xlabel(CLOCK_LABELS[x])
     ax.grid(visible=True, axis="y")
     _scale_clock(ax, log_unit, x)
-    _legend(ax, runs | (styles if len(styles) > 1 or not many else {}))
+    legend_beside(ax, runs | (styles if len(styles) > 1 or not many else {}))
     return drawn
 
 
@@ -164,7 +165,7 @@ def _key(line: Line2D, dashes: Any, **changes: Any) -> Artist:
     return Line2D([], [], linestyle=dashes, **(look | changes))
 
 
-def _legend(ax: Axes, entries: Mapping[str, Artist]) -> None:
+def legend_beside(ax: Axes, entries: Mapping[str, Artist]) -> Legend:
     """A legend beside the axes, where it can hide no point."""
     labels = [drawable(label) for label in entries]
     # Named by numbers first: matplotlib leaves out labels that begin with an underscore.
@@ -178,3 +179,4 @@ def _legend(ax: Axes, entries: Mapping[str, Artist]) -> None:
     )
     for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set(text=label, **literal(label))
+    return legend

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,15 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, UsageError
 from softreg.plots.cells import LETTER, NAME_LIMIT, NAME_SIZE, colour_bar, name_cells, separate_cells, write_cells
-from softreg.plots.display import Display
+from softreg.plots.display import Display, figure_of
 from softreg.plots.style import GREY, drawable, drawables, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+    from matplotlib.text import Text
 
-_MOST_IMAGES = 100
+    from softreg.plots.model_weights import ModelWeightsDisplay
+
+MOST_IMAGES = 100
 _GAP = 0.08  # between two images, in image widths
-_TITLE = 13.0  # points above an image for its class's name
+TITLE = 13.0  # points above an image for its class's name
 
 
 class WeightsDisplay(Display):
@@ -77,6 +81,26 @@ class WeightsDisplay(Display):
         return cls(coef, classes, feature_names, unit=unit).plot(ax, **options)
 
     @classmethod
+    def from_models(
+        cls,
+        models: Mapping[str, ArrayLike],
+        classes: Sequence[object] | NDArray[Any],
+        feature_names: Sequence[object] | NDArray[Any] | None = None,
+        *,
+        unit: str = "logits per unit of the feature",
+        shape: tuple[int, int] | None = None,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> ModelWeightsDisplay:
+        """The weights of several models of the same classes and features, on one colour scale.
+
+        ``models`` are coefficients (K, p) by name; ``shape`` draws those of a class as an image, as in `plot`.
+        """
+        from softreg.plots.model_weights import ModelWeightsDisplay
+
+        return ModelWeightsDisplay(models, classes, feature_names, unit=unit, shape=shape).plot(ax, **options)
+
+    @classmethod
     def from_estimator(
         cls,
         estimator: Any,
@@ -104,15 +128,13 @@ class WeightsDisplay(Display):
         UsageError
             If an image of ``shape`` has not as many pixels as there are features.
         """
-        p = self.coef.shape[1]
-        if shape is not None and (min(shape) < 1 or shape[0] * shape[1] != p):
-            raise UsageError(f"shape {shape[0]}x{shape[1]} has {shape[0] * shape[1]} pixels, the model {p} features")
+        check_shape(shape, self.coef.shape[1])
         return super().plot(ax, shape=shape, **image_options)
 
     def _size(self, *, shape: tuple[int, int] | None = None, **options: Any) -> tuple[float, float]:
         K, p = self.coef.shape
         if shape is not None:
-            across, down = _grid(min(K, _MOST_IMAGES))
+            across, down = _grid(min(K, MOST_IMAGES))
             # Tall images are made narrow rather than the figure endless.
             width = min(float(np.clip(1.25 * across, 2.2, 8.0)), 8.0 * across / down * shape[1] / shape[0])
             height = max(width / across * shape[0] / shape[1] + 0.25, 0.5) * down
@@ -123,14 +145,24 @@ class WeightsDisplay(Display):
         return float(np.clip(width, 4.2, 9.0)), float(np.clip(height, 2.2, 9.0))
 
     def _draw(self, ax: Axes, *, shape: tuple[int, int] | None = None, **image_options: Any) -> None:
-        largest = np.abs(self.coef[np.isfinite(self.coef)]).max(initial=0.0)
-        colours = {"cmap": "RdBu_r", "vmin": -(largest or 1.0), "vmax": largest or 1.0} | image_options
+        colours = scale(self.largest) | image_options
         if shape is None:
-            self._draw_heat_map(ax, colours)
+            image = self.draw_cells(ax, colours)
+            colour_bar(ax, image)
+            self._set_title(ax)
+            self.name_features(ax, image)
         else:
-            self._draw_images(ax, shape, colours)
+            shown = min(len(self.rows), MOST_IMAGES)
+            colour_bar(ax, self.draw_images(ax, shape, colours, *_grid(shown)))
+            self._set_title(ax, f"; the first {shown} of {len(self.rows)} classes" * (len(self.rows) > shown))
 
-    def _draw_heat_map(self, ax: Axes, colours: dict[str, Any]) -> None:
+    @property
+    def largest(self) -> float:
+        """The largest finite weight, whatever its sign; 0 if there is none."""
+        return float(np.abs(self.coef[np.isfinite(self.coef)]).max(initial=0.0))
+
+    def draw_cells(self, ax: Axes, colours: dict[str, Any]) -> AxesImage:
+        """The heat map, classes by features, still without names."""
         K, p = self.coef.shape
         # Sharp cells as long as each has a few dots; beyond, matplotlib averages, so that no weight is skipped.
         sharp = "nearest" if p <= 800 else "auto"
@@ -138,24 +170,30 @@ class WeightsDisplay(Display):
         separate_cells(ax, K, p)
         ax.set_xlabel("feature")
         ax.set_ylabel("class")
-        colour_bar(ax, image)
-        self._set_title(ax)
-        name_cells(ax, self.rows, range(p) if self.feature_names is None else self.feature_names)
-        write_cells(ax, image, np.array([[_two_digits(w) for w in row] for row in self.coef.tolist()]))
+        return image
 
-    def _draw_images(self, ax: Axes, shape: tuple[int, int], colours: dict[str, Any]) -> None:
-        """All images in one Axes, so that they can stand wherever an Axes can; a unit is an image's width."""
+    def name_features(self, ax: Axes, image: AxesImage) -> list[Text]:
+        """Names of classes and features, and the weights themselves if they fit, which are returned."""
+        p = self.coef.shape[1]
+        name_cells(ax, self.rows, range(p) if self.feature_names is None else self.feature_names)
+        return write_cells(ax, image, np.array([[_two_digits(w) for w in row] for row in self.coef.tolist()]))
+
+    def draw_images(
+        self, ax: Axes, shape: tuple[int, int], colours: dict[str, Any], across: int, down: int
+    ) -> AxesImage:
+        """The first classes, ``across`` by ``down``, each as an image under its name.
+
+        All images in one Axes, so that they can stand wherever an Axes can; a unit is an image's width.
+        """
         from matplotlib.patches import Rectangle
 
-        K = min(len(self.rows), _MOST_IMAGES)
-        across, down = _grid(K)
         height = shape[0] / shape[1]
         # What the names' 13 points are in image widths follows from the room there is.
-        place, figure_size = ax.get_position(), self.figure_.get_size_inches() * 72.0
+        place, figure_size = ax.get_position(), figure_of(ax).get_size_inches() * 72.0
         step = 1.0 + _GAP
-        title = _TITLE / max(place.width * figure_size[0] / (across * step), 1.0)
-        letters = int(_TITLE / title / (LETTER * NAME_SIZE))
-        for k in range(K):
+        title = TITLE / max(place.width * figure_size[0] / (across * step), 1.0)
+        letters = int(TITLE / title / (LETTER * NAME_SIZE))
+        for k in range(min(len(self.rows), across * down)):
             x, y = k % across * step, k // across * (height + title + _GAP / 2)
             image = ax.imshow(self.coef[k].reshape(shape), extent=(x, x + 1, y + height, y), origin="upper", **colours)
             ax.add_patch(Rectangle((x, y), 1, height, fill=False, edgecolor=GREY, linewidth=0.5, clip_on=False))
@@ -164,13 +202,23 @@ class WeightsDisplay(Display):
         ax.set_xlim(0, across * step - _GAP)
         ax.set_ylim(down * (height + title + _GAP / 2) - title - _GAP / 2, -title)
         ax.set_axis_off()
-        colour_bar(ax, image)
-        self._set_title(ax, f"; the first {K} of {len(self.rows)} classes" * (len(self.rows) > K))
+        return image
 
     def _set_title(self, ax: Axes, more: str = "") -> None:
         # Above, not along the colour bar: that of a model of two classes is shorter than the words.
         unit = drawable(self.unit, 50)
         ax.set_title(f"weight ({unit}){more}", loc="left", fontsize=9, **literal(unit))
+
+
+def scale(largest: float) -> dict[str, Any]:
+    """The colours of weights up to ``largest``, symmetric about zero."""
+    return {"cmap": "RdBu_r", "vmin": -(largest or 1.0), "vmax": largest or 1.0}
+
+
+def check_shape(shape: tuple[int, int] | None, p: int) -> None:
+    """Raise UsageError unless an image of ``shape`` has as many pixels as there are features."""
+    if shape is not None and (min(shape) < 1 or shape[0] * shape[1] != p):
+        raise UsageError(f"shape {shape[0]}x{shape[1]} has {shape[0] * shape[1]} pixels, the model {p} features")
 
 
 def _two_digits(w: float) -> str:
