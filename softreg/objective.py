@@ -77,6 +77,8 @@ class Passes:
 #: The most that is kept of every row's Hessian between products with it: bytes, or this share of X if that is more.
 BEND_BYTES = 32 << 20
 BEND_SHARE = 0.1
+#: What rounding may hide is looked at more closely beyond this share of F at W = 0.
+SMALL_SLACK = 1e-9
 #: Rows at a time where logits alone matter.
 INTERCEPT_ROWS = 1 << 14
 
@@ -195,6 +197,12 @@ def _squares(X: Any) -> Any:
     if not X.has_canonical_format:  # an entry may be given in parts
         return X.multiply(X)
     return type(X)((X.data * X.data, X.indices, X.indptr), X.shape)
+
+
+def sizes_kernel(block: Block) -> tuple[Any, ...]:
+    """Sum of |x|."""
+    s = np.ones(block.X.shape[0]) if block.weight is None else block.weight
+    return (back_product(abs(block.X), s[:, None])[:, 0],)
 
 
 def spread_kernel(block: Block, mean: Array) -> tuple[Any, ...]:
@@ -319,6 +327,11 @@ class Objective:
     def rms(self) -> Array:
         """(p,) root mean square of each column, 1 for a column of zeros."""
         return self.moments.rms
+
+    @cached_property
+    def sizes(self) -> Array:
+        """(p,) mean absolute value of each column."""
+        return self._sum(0.5, sizes_kernel)[0] / self.rows.total_weight
 
     @cached_property
     def moments(self) -> Moments:
@@ -468,8 +481,12 @@ class Objective:
 
     def slack(self, W: Array) -> float:
         # The terms of a logit may be far larger than the logit: |x|·|W| + |b| is what rounding sees.  The mean over
-        # rows of the first is at most RMS(x)·|W|.
-        return rounding_slack(float(np.abs(W[-1]).max() + self.rms @ np.abs(W[:-1]).max(axis=1)))
+        # rows of the first is <|x|>·|W|, at most RMS(x)·|W|: that is known, and does for all but wild columns.
+        largest = np.abs(W).max(axis=1)
+        slack = rounding_slack(float(largest[-1] + self.rms @ largest[:-1]))
+        if slack <= SMALL_SLACK * self.start:
+            return slack
+        return rounding_slack(float(largest[-1] + self.sizes @ largest[:-1]))
 
     def certify(self, W: Array, witness: Witness | None = None, *, local: bool = False) -> Evaluation:
         """F, its gradient and a certificate at W, in one read of the data; with ``local`` the `bend` there too."""

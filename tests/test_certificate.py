@@ -419,3 +419,15 @@ def test_stronger_penalties_prove_more_from_the_same_residual():
         G = objective.value_grad(best.W + D)[1]
         gap = objective.certify(best.W + D).certificate.gap
         assert gap == pytest.approx((G**2).sum() / (2 * objective.penalty.alpha), rel=1e-3, abs=1e-12)
+
+
+@each(ROWS, "kind")
+def test_a_wild_column_hides_no_more_than_its_mean_size(kind):
+    X, y, weight = random_problem(0)
+    X[np.argmax(weight)] *= 10
+    objective = Objective(kind.make(X, y, weight), Softmax(), L2(1e-6))
+    W = 1e6 * np.random.default_rng(1).standard_normal(objective.shape)
+    largest = np.abs(W).max(axis=1)
+    terms = np.abs(kind.stands_for(X)) @ largest[:-1] + largest[-1]
+    assert objective.slack(W) == pytest.approx(rounding_slack(float(np.average(terms, weights=weight))), rel=1e-6)
+    assert objective.slack(W) < 0.95 * rounding_slack(float(objective.rms @ largest[:-1]))
