@@ -14,7 +14,12 @@ from softreg.solvers.conjugate_gradient import TruncatedStep, balance
 from softreg.solvers.coordinates import Coordinates
 from softreg.solvers.growing import Growing
 from softreg.solvers.newton import ExactStep, Newton
-from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, systematic_sample
+from softreg.solvers.precondition import (
+    ClassPreconditioner,
+    HessianPreconditioner,
+    leverage_scores,
+    systematic_sample,
+)
 
 
 def centred(G):
@@ -79,6 +84,61 @@ def test_few_rows_are_all_taken_but_those_that_do_not_count():
     chosen, root = systematic_sample(h, 60)
     np.testing.assert_array_equal(chosen, np.arange(50))
     np.testing.assert_array_equal(root, 1)
+
+
+@each(ROWS, "kind")
+def test_rows_far_out_are_drawn_by_what_they_add(kind):
+    X, y, weight = random_problem(0)
+    X[7] *= 12
+    objective = Objective(kind.make(X, y, weight), Softmax(), L2(1e-12))
+    coordinates = Coordinates.of(objective)
+    h = np.random.default_rng(1).exponential(size=(len(y), 3))
+    h[7] = 1e-3
+    score = leverage_scores(objective, coordinates, h)
+    np.testing.assert_allclose(score.sum(axis=0), h.sum(axis=0), rtol=1e-6)  # the same total
+    assert (score >= 0.5 * h).all()
+    assert (score[7] / h[7] > 4 * np.median(score / h, axis=0)).all()
+
+
+def wild_table():
+    """Columns of ten decades, one of them the classes' logarithm: a few rows are all that its mean and spread know."""
+    rng = np.random.default_rng(0)
+    X = np.exp(rng.standard_normal((6000, 12)) * np.linspace(0.5, 3, 12))
+    y = np.digitize(np.log(X[:, -1]) + rng.standard_normal(6000), [-3, 0, 3, 6]) + 5 * (X[:, 0] > 1.5)
+    return X, y
+
+
+@pytest.mark.parametrize("kind", [ClassPreconditioner, HessianPreconditioner])
+def test_leverage_on_all_rows_changes_nothing(kind):
+    objective = problem(*table("wine"), alpha=1e-2)
+    W = 0.1 * random_W(np.random.default_rng(1), objective)
+    bend, G = objective.local(W).bend, objective.value_grad(W)[1]
+    expected = kind(objective, bend, W)(G)
+    np.testing.assert_allclose(
+        kind(objective, bend, W, True)(G), expected, rtol=1e-6, atol=1e-9 * np.abs(expected).max()
+    )
+
+
+def test_tables_of_wild_columns_are_certified():
+    X, y = wild_table()
+    objective = problem(X, y, alpha=1e-4)
+    result = minimise(objective, Growing(Newton(direct_limit=0)), tol=1e-6)
+    assert result.status is Status.CERTIFIED
+
+
+def test_a_tiny_step_makes_preconditioners_look_far_out():
+    objective = problem(*table("wine"), alpha=1e-2)
+    W = 0.1 * random_W(np.random.default_rng(1), objective)
+    here = objective.local(W)
+    step_of = TruncatedStep(objective)
+    step_of(W, here)
+    first = step_of.precondition
+    step_of.went(0.5)
+    step_of(W, here)
+    assert step_of.precondition is first
+    step_of.went(1e-3)
+    step_of(W, here)
+    assert step_of.precondition is not first
 
 
 @each(ROWS, "kind")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from softreg.objective import Local, Objective
 from softreg.rows.order import class_order
-from softreg.solvers.line_search import CLOSE
+from softreg.solvers.line_search import CLOSE, TINY
 from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, Preconditioner
 
 Array = NDArray[Any]
@@ -37,15 +37,23 @@ class TruncatedStep:
         self.few: Objective | None = None
         self.fresh = False  # whether the last step was the first with its preconditioner
         self.products = 0
+        self.leverage = False  # whether preconditioners look for rows far out
+        self.outdated = False  # whether the one at hand does not, and should
+
+    def went(self, step: float) -> None:
+        """How far the last step went: where next to nowhere, preconditioners look for rows far out from now on."""
+        if step < TINY and not self.leverage:
+            self.leverage = self.outdated = True
 
     def _prepare(self, W: Array, here: Local) -> Callable[[Array], Array]:
         """The preconditioner for this step: a new or a better one where the last step's products cost more than it."""
         kind = self._better()
         self.fresh = True
         if kind is not None and self.products > max(FEW, kind.passes(self.objective)):
-            self.precondition = kind(*self._known(W, here), W)
-        elif self.precondition is None and W.any() and ClassPreconditioner.fits(self.objective):
-            self.precondition = ClassPreconditioner(*self._known(W, here), W)
+            self.precondition = kind(*self._known(W, here), W, self.leverage)
+        elif (self.precondition is None or self.outdated) and W.any() and ClassPreconditioner.fits(self.objective):
+            self.precondition = ClassPreconditioner(*self._known(W, here), W, self.leverage)
+            self.outdated = False
         elif self.precondition is None:
             self.precondition = Preconditioner(self.objective)
         else:

@@ -13,6 +13,8 @@ Array = NDArray[Any]
 ARMIJO = 1e-4
 #: A Newton step that promises to lower F by less than this share of it is close: it is evaluated with its dual point.
 CLOSE = 1e-4
+#: A Newton step that goes no further than this met rows far out, whose curvature was not to be seen from its start.
+TINY = 3e-3
 
 
 class Point(NamedTuple):

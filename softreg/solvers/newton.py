@@ -90,6 +90,8 @@ class Newton:
                         break
             if point is None:
                 return
+            if not exact:
+                step_of.went(point.step)
             W, here = point.W, Local(*point.found)
             yield Iterate(W, here.value, here.gradient, point.step)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri, spotri
+from scipy.sparse import diags_array
 
 from softreg.losses import Loss
 from softreg.objective import Objective
+from softreg.rows import Block
 from softreg.solvers.coordinates import Coordinates
 
 Array = NDArray[Any]
@@ -66,10 +70,10 @@ class ClassPreconditioner:
     11 for a reduction of 1e-8, where the blocks without P take 86.
 
     Of many rows, ``size`` are drawn for each class in proportion to h_k (systematic sampling): far from the class's
-    borders h_k is next to nothing.
+    borders h_k is next to nothing.  Where some rows lie far out, ``leverage`` draws by what a row adds to the block.
     """
 
-    def __init__(self, objective: Objective, bend: Array, W: Array) -> None:
+    def __init__(self, objective: Objective, bend: Array, W: Array, leverage: bool = False) -> None:
         self.coordinates = Coordinates.of(objective)
         rows = objective.rows
         q, K = objective.shape
@@ -81,9 +85,12 @@ class ClassPreconditioner:
         small = K * q * q <= SMALL_FACTORS
         self.inverse = np.empty((K, q, q), dtype=np.float64 if small else np.float32)
         size = self.sample_size(objective)
+        score = leverage_scores(objective, self.coordinates, curvature) if leverage else curvature
 
         def build(k: int) -> None:
-            chosen, root = systematic_sample(curvature[:, k], size)
+            chosen, root = systematic_sample(score[:, k], size)
+            if leverage:
+                root *= np.sqrt(curvature[chosen, k] / score[chosen, k])
             self.inverse[k] = self._inverse_block(objective, chosen, root, strength)
 
         for _ in rows.parallel(build, range(K)):
@@ -139,21 +146,24 @@ class ClassPreconditioner:
 class HessianPreconditioner:
     """P H^-1 P with H the whole Hessian at W, summed over a sample of rows drawn by their curvature.
 
-    It knows how classes bend together, which `ClassPreconditioner` does not.
+    It knows how classes bend together, which `ClassPreconditioner` does not.  With ``leverage`` the sample finds rows
+    far out, and the inverse keeps the digits that they take.
     """
 
-    def __init__(self, objective: Objective, bend: Array, W: Array) -> None:
+    def __init__(self, objective: Objective, bend: Array, W: Array, leverage: bool = False) -> None:
         self.coordinates = Coordinates.of(objective)
         rows, (q, K) = objective.rows, objective.shape
         s = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-        curvature = s * objective.loss.bent_diagonal(bend, rows.y).sum(axis=1, dtype=np.float64)
+        curvature = s * objective.loss.bent_diagonal(bend, rows.y).sum(axis=1, dtype=np.float64) / rows.total_weight
+        if leverage:
+            curvature = leverage_scores(objective, self.coordinates, curvature[:, None])[:, 0]
         chosen, root = systematic_sample(curvature, self.sample_size(objective))
         weight = s[chosen] * root**2 / curvature[chosen]
         H = objective.sample(chosen, weight).hessian(W, self.coordinates.mean, self.coordinates.scale)
         if not objective.fit_intercept:
             H[-K:, :] = H[:, -K:] = 0
         fix_shift(H, (q, K))
-        dtype = np.dtype(np.float64 if H.size <= SMALL_FACTORS else np.float32)
+        dtype = np.dtype(np.float64 if leverage or H.size <= SMALL_FACTORS else np.float32)
         self.inverse = inverse_positive(H.astype(dtype, copy=False))
 
     @staticmethod
@@ -202,6 +212,38 @@ def inverse_positive(B: Array) -> Array:
     inverse *= scale
     inverse *= scale[:, None]
     return np.tril(inverse) + np.tril(inverse, -1).T
+
+
+def leverage_scores(objective: Objective, coordinates: Coordinates, h: Array) -> Array:
+    """(n, K) what row i adds to class k's block: half is h_ik, half its mean share of the block's diagonal."""
+    squares = partial(squares_of, mean=coordinates.mean, scale=coordinates.scale)
+    objective.count.add(1.0)
+    second = objective.rows.sum(partial(_seconds, squares), h)[0]
+    strength = objective.penalty.curvature(len(coordinates.mean)) / coordinates.scale**2
+    bent = (second > 0).any(axis=1)
+    total = second + strength[:, None]
+    share = h.sum(axis=0) / np.where(total > 0, total, 1.0) / max(int(bent.sum()), 1)
+    score = np.empty_like(h)
+    objective.rows.sum(partial(_scores, squares, share), h, score)
+    return score
+
+
+def squares_of(X: Any, mean: Array, scale: Array) -> Any:
+    """Squares of centred and scaled columns; sparse ones are not centred."""
+    if isinstance(X, np.ndarray):
+        U = (X - mean) / scale
+        U *= U
+        return U
+    return (X @ diags_array(1 / scale)).power(2)
+
+
+def _seconds(squares: Callable[[Any], Any], block: Block, h: Array) -> tuple[Any, ...]:
+    return (squares(block.X).T @ h,)
+
+
+def _scores(squares: Callable[[Any], Any], share: Array, block: Block, h: Array, out: Array) -> tuple[Any, ...]:
+    out[:] = 0.5 * h * (1 + squares(block.X) @ share)
+    return (0.0,)
 
 
 def systematic_sample(h: Array, size: int) -> tuple[Array, Array]:
