@@ -15,6 +15,9 @@ from softreg.solvers.newton import Newton
 
 Array = NDArray[np.float64]
 
+#: A step shorter than this says nothing of how near the optimum is.
+SHORT = 0.03
+
 
 @dataclass(frozen=True)
 class Growing:
@@ -28,8 +31,10 @@ class Growing:
     shares: tuple[float, ...] = (1 / 16, 1 / 4)
     enough: float = 0.05
     limit: int = 12  # steps over a sample
+    patience: int = 3  # steps in a row that gain little, where some step was short
+    far_limit: int = 72  # and steps there
     smallest: int = 2000
-    largest: int = 28 << 20  # bytes of a dense sample
+    largest: int = 28 << 20  # bytes of a sample
 
     @property
     def name(self) -> str:
@@ -45,13 +50,28 @@ class Growing:
         yield Iterate(W0, start.value, start.gradient)
         W = W0
         order = class_order(objective.rows)
-        row_bytes = objective.rows.X.dtype.itemsize * objective.rows.shape[1]
+        X = objective.rows.X
+        row_bytes = max((X.nbytes if isinstance(X, np.ndarray) else 12 * X.nnz) // len(order), 1)
         for size in sizes:
             sample = objective.sample(np.sort(order[: min(size, self.largest // row_bytes)]))
-            before = np.inf
-            for n, iterate in enumerate(self.inner.iterates(sample, W)):
-                W = iterate.W
-                if n == self.limit or before - iterate.value < self.enough * iterate.value:
-                    break
-                before = iterate.value
+            W = self._approach(sample, W)
         yield from self.inner.iterates(objective, W)
+
+    def _approach(self, sample: Objective, W: Array) -> Array:
+        """Weights whose last step gained little.
+
+        A short step gains little wherever it is.  Where rows far out cause some, the whole way is long, and far cheaper
+        to go over a sample than over all rows.
+        """
+        before, limit, patience, calm = np.inf, self.limit, 1, 0
+        for n, iterate in enumerate(self.inner.iterates(sample, W)):
+            W = iterate.W
+            short = iterate.step is not None and iterate.step < SHORT
+            if short:
+                limit, patience = self.far_limit, self.patience
+            small = before - iterate.value < self.enough * iterate.value
+            calm = calm + 1 if small and not short else 0
+            if n >= limit or calm >= patience:
+                break
+            before = iterate.value
+        return W
