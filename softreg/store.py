@@ -29,7 +29,7 @@ from softreg.files import Path, atomic_write
 from softreg.losses import LOSSES
 from softreg.softmax import log_softmax, softmax
 from softreg.tables.labels import text_array
-from softreg.tables.table import Recipe
+from softreg.tables.recipe import Recipe
 from softreg.text import safe_text
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Array = NDArray[Any]
 
 FORMAT = "softreg model"
 #: Raised when an older softreg could misread a file.
-SCHEMA = 1
+SCHEMA = 2
 
 _HEADER, _SUMS = "header.json", "sha256.txt"
 _ARRAYS = ("W", "mean", "scale", "step")
@@ -216,10 +216,8 @@ class Model:
                 "temperature": self.witness.temperature,
                 "envelope": self.witness.envelope,
             }
-        recipe = None
-        if self.recipe is not None:  # its features are the feature names
-            recipe = {"target": self.recipe.target, "label_type": self.recipe.label_type}
-        names = self.feature_names if self.recipe is None else self.recipe.features
+        recipe = None if self.recipe is None else self.recipe.to_json()
+        names = self.feature_names if self.recipe is None else None  # a recipe knows them
         header = {
             "format": FORMAT,
             "schema": SCHEMA,
@@ -453,15 +451,14 @@ def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
     _check(("mean" in arrays) == ("scale" in arrays), "the pair of arrays mean and scale")
     _check("scale" not in arrays or (arrays["scale"] > 0).all(), "array scale")
     _check("step" not in arrays or arrays["step"].shape == W.shape, "array step")
-    names = header["feature_names"]
+    names, recipe = header["feature_names"], None
+    if header["recipe"] is not None:
+        recipe = _read_recipe(header)
+        names = list(recipe.features)
     if names is not None:
         _check(isinstance(names, list) and all(isinstance(name, str) for name in names), "feature_names")
         if len(names) != p or len(set(names)) != p:
             raise ModelFileError(f"{len(set(names))} feature names for weights of {p} features")
-    recipe = header["recipe"]
-    if recipe is not None:
-        _check(isinstance(recipe, dict) and set(recipe) == {"target", "label_type"} and names is not None, "recipe")
-        recipe = Recipe.from_json({"features": names, **recipe})
     settings, alpha, C = header["settings"], header["alpha"], header["C"]
     _check(isinstance(settings, dict) and settings.get("loss") in LOSSES, "settings")
     _check(_number(alpha) and alpha >= 0, "alpha")
@@ -503,6 +500,16 @@ def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
         "versions": header["versions"],
         "split": header["split"],
     }
+
+
+def _read_recipe(header: dict[str, Any]) -> Recipe:
+    """The recipe; in schema 1 the names of its columns were the feature names."""
+    if header["schema"] == 1:
+        names = header["feature_names"]
+        _check(isinstance(header["recipe"], dict) and isinstance(names, list), "recipe")
+        return Recipe.from_json({"features": names, **header["recipe"]})
+    _check(header["feature_names"] is None, "feature_names")
+    return Recipe.from_json(header["recipe"])
 
 
 def _read_classes(value: Any) -> Array:

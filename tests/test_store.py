@@ -37,7 +37,7 @@ def a_model(**changes):
         "message": "certified",
         "solver": "newton",
         "feature_names": NAMES,
-        "recipe": Recipe(NAMES, "animal", "str"),
+        "recipe": Recipe.plain(NAMES, "animal", "str"),
         "fingerprint": "ab" * 32,
         "mean": np.array([1.0, 2.0]),
         "scale": np.array([0.5, 3.0]),
@@ -327,7 +327,8 @@ def with_header(**changes):
         {"feature_names": ["a"]},
         {"feature_names": ["a", "a"]},
         {"feature_names": [1, 2]},
-        {"feature_names": None},
+        {"feature_names": list(NAMES)},
+        {"feature_names": None, "recipe": {"target": "t", "label_type": "str"}},
         {"recipe": {"target": "a", "label_type": "str"}},
         {"recipe": {"target": "t", "label_type": "code"}},
         {"recipe": "rm -rf"},
@@ -379,9 +380,17 @@ def test_settings_that_cannot_be_are_refused_when_they_are_needed():
 
 
 def test_a_newer_schema_is_named():
-    content = with_header(schema=2, versions={"softreg": "9.1"}, surprise="of the future")
-    with pytest.raises(ModelFileError, match=r"written by softreg 9\.1 as schema 2; .*use the newer one"):
+    content = with_header(schema=3, versions={"softreg": "9.1"}, surprise="of the future")
+    with pytest.raises(ModelFileError, match=r"written by softreg 9\.1 as schema 3; .*use the newer one"):
         Model.from_bytes(content)
+
+
+def test_E71_a_model_of_schema_1_is_read_as_it_was_meant():
+    old = {"schema": 1, "feature_names": list(NAMES), "recipe": {"target": "animal", "label_type": "str"}}
+    again = Model.from_bytes(with_header(**old))
+    assert again.recipe == Recipe.plain(NAMES, "animal", "str")
+    assert again.feature_names == tuple(NAMES)
+    assert again.to_bytes() == a_model().to_bytes()
 
 
 def test_members_that_do_not_belong_are_refused():

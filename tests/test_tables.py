@@ -80,7 +80,7 @@ def test_one_table_in_many_dresses_is_one_table(write, monkeypatch, content, blo
     assert table.X.tolist() == X_GOOD
     assert table.y.tolist() == ["x", "y", "x"]
     assert table.feature_names == ("a", "b")
-    assert table.recipe == Recipe(("a", "b"), "label", "str")
+    assert table.recipe == Recipe.plain(["a", "b"], "label", "str")
     assert table.n_missing == 0
     assert table.groups is None
     assert table.fingerprint == read_table(write(GOOD, "plain.csv"), "label").fingerprint
@@ -303,7 +303,8 @@ BAD = {
     "underscore": (rows("1_000,2,x"), FIT, "'1_000' is not a number"),
     "hexadecimal": (rows("0x10,2,x"), FIT, "'0x10' is not a number"),
     "decimal comma": (rows("1,5;2;x", header="a;b;label"), FIT, "'1,5' is not a number"),
-    "true": (rows("true,2,x"), FIT, "'true' is not a number"),
+    "true among numbers": (rows("1,2,x", "true,2,y"), FIT, "t.csv:3: column 'a': 'true' is not a number"),
+    "a number among truths": (rows("true,2,x", "False,2,y", "1,2,y"), FIT, "t.csv:4: column 'a': '1' is neither true nor false"),
     "NaN": (rows("1,2,x", "nan,2,y"), FIT, "t.csv:3: column 'a': 'nan' is not a number"),
     "infinity": (rows("1,-inf,x"), FIT, "t.csv:2: column 'b': '-inf' is not finite"),
     "1e400": (rows("1,1e400,x"), FIT, "t.csv:2: column 'b': '1e400' is not finite"),
@@ -332,8 +333,8 @@ BAD = {
     "UTF-16 without a mark": (GOOD.decode().encode("utf-16-le"), FIT, "t.csv:1: a NUL byte"),
     "NUL": (rows("1,2,x", "1,2,\0y"), FIT, "t.csv:3: a NUL byte in column 3"),
     "PNG": (b"\x89PNG\r\n\x1a\n" + bytes(99), FIT, "looks like a PNG"),
-    "gzip": (b"\x1f\x8b\x08\0" + bytes(99), FIT, "looks like a gzip file; unpack"),
-    "Parquet": (b"PAR1" + bytes(99), FIT, "looks like a Parquet"),
+    "gzip": (b"\x1f\x8b\x08\0" + bytes(99), FIT, "the gzip file is damaged"),
+    "Parquet": (b"PAR1" + bytes(99), FIT, "the Parquet file is damaged or cut short"),
     "pickle": (b"\x80\x04\x95" + bytes(99), FIT, "looks like a Python pickle"),
     "npy": (b"\x93NUMPY\x01\0" + bytes(99), FIT, "numpy.savez"),
     "broken zip": (b"PK\x03\x04" + bytes(99), FIT, "not a readable npz file"),
@@ -348,8 +349,8 @@ BAD = {
     "nothing but the target": (b"label\nx\ny\n", FIT, "no column is left to learn from beside 'label'"),
     "columns of the model missing": (b"a,c\n1,2\n", PREDICT, "1 column of the model missing: b; columns: a, c"),
     "text where the model has numbers": (b"a,b\n1,red\n", PREDICT, "t.csv:2: column 'b': 'red' is not a number"),
-    "controls in a name": (rows("z,2,x", header="\x1b[2Ja,b,label"), FIT, r"column '\x1b[2Ja': 'z'"),
-    "controls in a value": (rows("\x1b]0;\x07,2,x"), FIT, r"'\x1b]0;\x07' is not a number"),
+    "controls in a name": (rows("1,2,x", "z,2,x", header="\x1b[2Ja,b,label"), FIT, r"column '\x1b[2Ja': 'z'"),
+    "controls in a value": (rows("1,2,x", "\x1b]0;\x07,2,x"), FIT, r"'\x1b]0;\x07' is not a number"),
 }
 
 
@@ -437,7 +438,7 @@ def test_npz_keeps_the_type_of_X(savez, dtype, order):
     assert table.X.dtype == {">f8": np.dtype("f8"), "?": np.dtype("u1")}.get(dtype, np.dtype(dtype))
     assert table.y.tolist() == Y.tolist()
     assert table.feature_names == ("x1", "x2", "x3")
-    assert table.recipe == Recipe(("x1", "x2", "x3"), None, "int")
+    assert table.recipe == Recipe.plain(["x1", "x2", "x3"], None, "int")
     assert table.line(0) == 1
 
 
@@ -540,7 +541,7 @@ def test_an_npz_with_a_pickle_inside_does_not_run_it(tmp_path):
     with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
         archive.writestr("X.npy", b"\x80\x04cbuiltins\nprint\n(Vran\ntR.")
         archive.writestr("y.npy", b"")
-    with pytest.raises(DataError, match="X must be a 2-D array of numbers"):
+    with pytest.raises(DataError, match="not a readable npz file"):
         read_table(tmp_path / "t.npz")
 
 
@@ -637,7 +638,7 @@ def test_a_corrupted_csr_is_refused_or_means_what_its_numbers_say(savez, seed):
 # ---- recipe
 
 
-@pytest.mark.parametrize("recipe", [Recipe(("a", "b é"), "label", "str"), Recipe(("x1",), None, "int")])
+@pytest.mark.parametrize("recipe", [Recipe.plain(["a", "b é"], "label", "str"), Recipe.plain(["x1"], None, "int")])
 def test_a_recipe_survives_json(recipe):
     assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
 
@@ -645,19 +646,32 @@ def test_a_recipe_survives_json(recipe):
 @pytest.mark.parametrize(
     "change",
     [
-        {"features": []},
-        {"features": ["a", "a"]},
-        {"features": "ab"},
-        {"features": [1]},
+        {"columns": []},
+        {"columns": 0},
+        {"columns": ["a", "a"]},
+        {"columns": "ab"},
+        {"columns": [1]},
+        {"columns": [{"name": "a", "kind": "colour"}]},
+        {"columns": [{"name": "a", "kind": "category", "levels": []}]},
+        {"columns": [{"name": "a", "kind": "category", "levels": ["x", "x"]}]},
+        {"columns": [{"name": "a", "fill": "1"}]},
+        {"columns": [{"name": "a", "other": 2}]},
+        {"columns": [{"name": "a", "more": 2}]},
+        {"columns": ["a=x", {"name": "a", "kind": "category", "levels": ["x"]}]},
         {"target": 1},
         {"target": "a"},
         {"label_type": "float"},
         {"label_type": ["int"]},
+        {"missing": "guess"},
+        {"na": [1]},
+        {"base": 2},
+        {"version": 3},
         {"more": 1},
     ],
 )
 def test_a_damaged_recipe_is_a_damaged_model(change):
-    whole = Recipe(("a",), "label", "int").to_json()
+    whole = Recipe.plain(["a"], "label", "int").to_json()
+    assert Recipe.from_json(whole).names == ["a"]
     with pytest.raises(ModelFileError):
         Recipe.from_json(whole | change)
     with pytest.raises(ModelFileError):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import zipfile
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from softreg.errors import DataError
+from softreg.errors import DataError, ResourceError
 from softreg.tables import csr, labels
-from softreg.tables.table import Recipe, Table, fingerprint
+from softreg.tables.memory import check_fits, size
+from softreg.tables.options import TableOptions
+from softreg.tables.recipe import LabelType, Recipe
+from softreg.tables.table import Table, fingerprint
 from softreg.text import listing, safe_text
 
 if TYPE_CHECKING:
@@ -23,11 +27,13 @@ def read_npz(
     path: str,
     target: str | None,
     *,
-    features: Sequence[str] | None,
+    recipe: Recipe | None,
     group: str | None,
     require_target: bool,
+    options: TableOptions,
 ) -> Table:
     """The table in an open npz file; see ``read_table`` for the arguments, ``path`` is for messages."""
+    features = None if recipe is None else recipe.features
     arrays = _arrays(file, path)
     notes = []
     key = "y"
@@ -66,26 +72,60 @@ def read_npz(
         path=path,
         X=X,
         feature_names=names,
-        y=None if y is None else y[0][y[1]],
+        labels=y,
         groups=None if groups is None else groups[0][groups[1]],
-        recipe=Recipe(names, None if key == "y" else key, "int" if y is None or y[0].dtype.kind == "i" else "str"),
+        recipe=recipe or _recipe(names, None if key == "y" else key, y, group, options, X),
         fingerprint=fingerprint(names, X, [y, groups]),
         notes=tuple(notes),
     )
 
 
+def _recipe(
+    names: tuple[str, ...],
+    target: str | None,
+    y: tuple[np.ndarray, np.ndarray] | None,
+    group: str | None,
+    options: TableOptions,
+    X: np.ndarray | csr_array,
+) -> Recipe:
+    kind: LabelType = "int" if y is None or y[0].dtype.kind == "i" else "str"
+    sparse = not isinstance(X, np.ndarray)
+    return Recipe.plain(names, target, kind, group=group, unknown=options.unknown, sparse=sparse)
+
+
 def _arrays(file: BinaryIO, path: str) -> dict[str, np.ndarray]:
     """All arrays of the archive, decompressed."""
-    if not file.seekable():
-        raise DataError(f"{path}: an npz file cannot be read from a pipe")
     try:
+        _check_sizes(file, path)
         with np.load(file, allow_pickle=False) as archive:
             return {key: np.asarray(archive[key]) for key in archive.files}
-    except (MemoryError, OSError):
+    except (MemoryError, OSError, DataError, ResourceError):
         raise
     except Exception as error:  # hostile bytes meet zip, zlib, ast and numpy here, each with errors of its own
         finding = safe_text(str(error).split("\n", 1)[0])
         raise DataError(f"{path}: not a readable npz file: {finding}") from error
+
+
+def _check_sizes(file: BinaryIO, path: str) -> None:
+    """Refuse arrays that do not fit in memory, or that claim more than the archive holds, before room is made."""
+    total = 0
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            if not entry.filename.endswith(".npy"):
+                continue
+            with archive.open(entry) as member:
+                version = np.lib.format.read_magic(member)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(member)
+            n_bytes = math.prod(shape) * dtype.itemsize
+            if any(n < 0 for n in shape) or n_bytes > entry.file_size:
+                raise DataError(
+                    f"{path}: not a readable npz file: array {safe_text(entry.filename.removesuffix('.npy'), 40)} "
+                    f"claims {size(n_bytes)} and holds {size(entry.file_size)}"
+                )
+            total += n_bytes
+    check_fits(path, "its arrays", total)
+    file.seek(0)
 
 
 def _keys(arrays: dict[str, np.ndarray]) -> str:

@@ -1,98 +1,201 @@
-"""One door for every kind of table file: the content, not the name, says which kind it is."""
+"""One door for every kind of table: the content, not the name, says which kind it is."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
-from softreg.errors import DataError, ResourceError
+from softreg.errors import DataError, ResourceError, UsageError
+from softreg.tables.opening import Paths
+from softreg.tables.options import TableOptions
+from softreg.tables.recipe import Recipe
 from softreg.tables.table import Table
 from softreg.text import safe_text
 
-# The first bytes of files that are no text, in words.
-_MAGIC = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"%PDF": "a PDF document",
-    b"PAR1": "a Parquet file",
-    b"ARROW1": "an Arrow file",
-    b"\x89HDF": "an HDF5 file",
-    b"\x1f\x8b": "a gzip file; unpack it first",
-    b"BZh": "a bzip2 file; unpack it first",
-    b"\xfd7zXZ": "an xz file; unpack it first",
-    b"\x28\xb5\x2f\xfd": "a zstd file; unpack it first",
-    b"7z\xbc\xaf": "a 7z archive; unpack it first",
-    b"SQLite format 3": "an SQLite database",
-    b"\x93NUMPY": "a single numpy array; save X and y together with numpy.savez",
-    b"\x80\x02": "a Python pickle",
-    b"\x80\x03": "a Python pickle",
-    b"\x80\x04": "a Python pickle",
-    b"\x80\x05": "a Python pickle",
-    b"\x7fELF": "a program",
-    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
-}
+if TYPE_CHECKING:
+    from softreg.tables.applying import Batch, Found, Missing
 
 
 def read_table(
-    path: str | os.PathLike[str],
+    data: Paths,
     target: str | None = None,
     *,
+    recipe: Recipe | None = None,
     features: Sequence[str] | None = None,
     group: str | None = None,
     require_target: bool = True,
+    options: TableOptions | None = None,
 ) -> Table:
-    """Read a CSV, TSV or npz file into arrays.
+    """Read a table into arrays: delimited text, JSON lines, Parquet, svmlight or npz.
 
     Parameters
     ----------
-    path : a file, or a pipe, which is read once
-    target : the column of labels; of a CSV or TSV file it must be named.  An npz file has its labels under the
-        key ``y``, unless ``target`` is one of its keys.
-    features : the columns of X in this order, matched by name; an npz file must have as many.  None, for
-        training: all columns but target and group, and labels must be of two classes or more.
+    data : a file or several with the same columns, patterns such as ``part-*.csv``, ``-`` for the standard input,
+        or a pipe, which is read once.  gzip is unpacked on the way.
+    target : the column of labels; where columns have names it must be named.  An npz file has its labels under the
+        key ``y``, unless ``target`` is one of its keys; an svmlight file at the start of each line.
+    recipe : of the table that a model was trained on, to read another one in the same way.  None, to learn from the
+        table: labels must be of two classes or more.
+    features : short for the recipe of these columns of numbers
     group : a column (or npz key) of groups that a split keeps together; never a feature
     require_target : whether labels must be there; otherwise they are read if they are
+    options : how to read and prepare a table to learn from
 
     Returns
     -------
     Table
-        ``X`` (n, p), ``y`` (n,), and all that is known about them.
+        ``X`` (n, p), the labels, and all that is known about them.
 
     Raises
     ------
     UsageError
-        ``target`` is needed and not given, or is also ``group``.
+        ``target`` is needed and not given, or options that do not go together.
     DataError
         The file cannot be read, or not be learned from; one line that names file, line and column.
     ResourceError
         It does not fit in memory.
     """
-    shown = safe_text(os.fspath(path), 240)
-    try:
-        with open(path, "rb") as file:
-            start = file.peek(16)[:16]
-            if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-                from softreg.tables.npz import read_npz
+    if features is not None:
+        recipe = Recipe.plain(list(features), target, "str", group=group)
+    elif recipe is not None:
+        recipe = replace(recipe, target=target or recipe.target, group=group)
+    if recipe is None:
+        return _learned(data, target, group, options or TableOptions(), require_target)
+    needed = (*(["target"] if require_target else []), *(["group"] if group is not None else []))
+    if recipe.weight is not None and require_target:
+        needed += ("weight",)
+    from softreg.tables.files import NAMED, open_table
 
-                return read_npz(file, shown, target, features=features, group=group, require_target=require_target)
-            _refuse_binary(shown, start)
-            from softreg.tables.delimited import read_delimited
+    with open_table(data, reading_options(recipe)) as (kind, source, shown, others, notes):
+        if kind in NAMED:
+            from softreg.tables.applying import read_known
 
-            return read_delimited(file, shown, target, features=features, group=group, require_target=require_target)
-    except FileNotFoundError:
-        raise DataError(f"{shown}: no such file") from None
-    except IsADirectoryError:
-        raise DataError(f"{shown}: is a folder, not a file") from None
-    except PermissionError:
-        raise DataError(f"{shown}: no permission to read it") from None
-    except OSError as error:
-        raise DataError(f"{shown}: cannot be read: {safe_text(error.strerror or error)}") from error
-    except MemoryError as error:
-        raise ResourceError(f"{shown}: does not fit in memory") from error
+            if require_target and recipe.target is None and not recipe.target_proba:
+                from softreg.tables.roles import choose
+
+                choose(shown, cast(Any, source).names, None, None, TableOptions())  # says which columns there are
+            try:
+                return read_known(cast(Any, source), recipe, needed=needed, group=group is not None)
+            except MemoryError as error:
+                raise ResourceError(f"{shown}: does not fit in memory") from error
+        table = _matrix(kind, cast(Any, source), shown, others)(
+            recipe.target, recipe=recipe, group=group, require_target=require_target, options=TableOptions()
+        )
+        return replace(table, notes=(*notes, *table.notes))
 
 
-def _refuse_binary(path: str, start: bytes) -> None:
-    for magic, what in _MAGIC.items():
-        if start.startswith(magic):
-            raise DataError(f"{path}: not a table of text or npz: looks like {what}")
+def _learned(data: Paths, target: str | None, group: str | None, options: TableOptions, require_target: bool) -> Table:
+    from softreg.tables.files import NAMED, open_table
+
+    with open_table(data, options) as (kind, source, shown, others, notes):
+        if kind in NAMED:
+            from softreg.tables.learning import learn
+
+            return learn(cast(Any, source), target, group, options)
+        given = [
+            f"--{name.replace('_', '-')}"
+            for name in ("features", "drop", "categorical", "id_col", "weight_col", "target_proba", "no_header")
+            if getattr(options, name)
+        ]
+        if given:
+            raise UsageError(f"{given[0]}: {_WORDS[kind]} has no named columns")
+        table = _matrix(kind, cast(Any, source), shown, others)(
+            target, recipe=None, group=group, require_target=require_target, options=options
+        )
+        return replace(table, notes=(*notes, *table.notes))
+
+
+_WORDS = {"npz": "an npz file", "svmlight": "an svmlight file"}
+
+
+def _matrix(kind: str, file: Any, shown: str, others: Sequence[str]) -> Any:
+    """The reader of a file whose columns have no names, less its arguments."""
+    from functools import partial
+
+    if kind == "svmlight":
+        from softreg.tables.svmlight import read_svmlight
+
+        return partial(read_svmlight, file, shown, others)
+    if others:
+        raise DataError(f"{safe_text(others[0], 240)}: npz files are read one at a time")
+    from softreg.tables.npz import read_npz
+
+    return partial(read_npz, file, shown)
+
+
+def read_batches(
+    recipe: Recipe,
+    data: Paths,
+    found: Found | None = None,
+    *,
+    missing: Missing = "recipe",
+    require_target: bool = False,
+    keep: Sequence[str] = (),
+) -> Iterator[Batch]:
+    """The rows of a table as a model sees them, some thousand at a time, in the order of the file.
+
+    Parameters
+    ----------
+    recipe : of the model
+    data : as for `read_table`
+    found : filled with what a user should hear of, complete after the last batch
+    missing : what a missing cell is: what the recipe says (rows it would drop are skipped), an error, or a reason to
+        skip the row
+    require_target : whether labels (and weights) must be there
+    keep : columns wanted as they are written
+
+    Raises
+    ------
+    DataError, ResourceError
+        As `read_table`; a cell without a meaning is found when its batch is read.
+    """
+    from softreg.tables.applying import Batch, Found, read_in_batches
+
+    found = Found() if found is None else found
+    needed = ("target", *(["weight"] if recipe.weight else [])) if require_target else ()
+    from softreg.tables.files import NAMED, open_table
+
+    with open_table(data, reading_options(recipe)) as (kind, source, shown, others, notes):
+        found.notes += notes
+        if kind in NAMED:
+            yield from read_in_batches(
+                cast(Any, source), recipe, found, missing=missing, needed=needed, keep=tuple(keep)
+            )
+            return
+        if keep:
+            raise UsageError(f"{shown}: {_WORDS[kind]} has no named columns to keep")
+        table = _matrix(kind, cast(Any, source), shown, others)(
+            recipe.target, recipe=recipe, group=None, require_target=require_target, options=TableOptions()
+        )
+    found.notes += table.notes
+    import numpy as np
+    import polars as pl
+
+    from softreg.tables.labels import label_text
+
+    labels = None
+    if table.y is not None:
+        labels = pl.Series([label_text(label) for label in table.y.tolist()], dtype=pl.String)
+    step = max(1, _CELLS // max(1, table.X.shape[1]))
+    for start in range(0, table.n_rows, step):
+        X = table.X[start : start + step]
+        lines = [table.line(row) for row in range(start, start + X.shape[0])]
+        yield Batch(
+            lines, np.ones(X.shape[0], dtype=bool), X, labels=None if labels is None else labels[start : start + step]
+        )
+
+
+#: Numbers in a batch of a matrix that is in memory already.
+_CELLS = 1 << 20
+
+
+def reading_options(recipe: Recipe) -> TableOptions:
+    """How a file is read that the recipe is to be applied to."""
+    return TableOptions(
+        delimiter=recipe.delimiter,
+        no_header=not recipe.header,
+        encoding=recipe.encoding,
+        na=recipe.na,
+        decimal=recipe.decimal,
+    )

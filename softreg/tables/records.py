@@ -39,8 +39,8 @@ class Block:
         end = int(_record_ends(self.text)[0]) if self.quoted else self.text.index(b"\n")
         return self.text[:end].removesuffix(b"\r"), Block(self.text[end + 1 :], self.lines[1:])
 
-    def cells(self, separator: bytes, columns: int) -> bytes:
-        """The same cells, row by row, one a line.
+    def cells(self, separator: bytes, columns: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same cells, row by row, one a line, as bytes; and where each of them ends.
 
         Raises
         ------
@@ -56,7 +56,7 @@ class Block:
             row = int(np.flatnonzero(counts != columns)[0])
             raise RaggedRow(self.lines[row], int(counts[row]))
         data[ends] = _NEWLINE
-        return data.tobytes()
+        return data, ends
 
 
 class RaggedRow(Exception):
@@ -66,7 +66,7 @@ class RaggedRow(Exception):
 class RecordReader:
     """The blocks of a binary stream, the separator its first line uses, and how many blank lines were skipped."""
 
-    def __init__(self, file: BinaryIO, path: str) -> None:
+    def __init__(self, file: BinaryIO, path: str, separator: bytes | None = None) -> None:
         self.path = path
         self.n_blank = 0
         self._file = file
@@ -81,7 +81,7 @@ class RecordReader:
         # Line ends of a lone CR, as of old: nothing but the line ends tells them apart.
         self._lone_cr = b"\n" not in self._buffer and b"\r" in self._buffer[:-1]
         self._buffer = self._line_ends(self._buffer)
-        self.separator = _sniff_separator(self._buffer.lstrip(b"\r\n").split(b"\n", 1)[0])
+        self.separator = separator or _sniff_separator(self._buffer.lstrip(b"\r\n").split(b"\n", 1)[0])
 
     def __iter__(self) -> Iterator[Block]:
         buffer, line, offset = self._buffer, 1, self._skipped
@@ -141,7 +141,7 @@ class RecordReader:
                 at = line + text.count(b"\n", 0, error.start)
                 raise DataError(
                     f"{self.path}:{at}: not UTF-8 (byte 0x{text[error.start]:02x} at offset {offset + error.start}); "
-                    "save the file as UTF-8"
+                    "--encoding latin-1 reads bytes as Western European text"
                 ) from None
         nul = text.find(b"\0")
         if nul >= 0:
@@ -172,11 +172,11 @@ class RecordReader:
 
 
 def _sniff_separator(line: bytes) -> bytes:
-    """The separator of a header line: a tab if there is one, else the more frequent of comma and semicolon."""
+    """The separator of a first line: a tab if there is one, else the most frequent of comma, semicolon and bar."""
     bare = re.sub(rb'"[^"]*"', b"", line)
     if b"\t" in bare:
         return b"\t"
-    return b";" if bare.count(b";") > bare.count(b",") else b","
+    return max((b",", b";", b"|"), key=bare.count)
 
 
 def split_record(record: bytes, separator: bytes) -> list[str]:

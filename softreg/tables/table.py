@@ -1,4 +1,4 @@
-"""What a table is once it has been read, and how its columns became the columns of X."""
+"""What a table is once it has been read."""
 
 from __future__ import annotations
 
@@ -7,72 +7,49 @@ import json
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softreg.errors import ModelFileError
+from softreg.tables import labels
+from softreg.tables.recipe import Recipe
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-LabelType = Literal["int", "str"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the columns of a file become X and y: the same for training data and for data to predict.
-
-    ``features`` are the columns of X in order; ``target`` is the column of labels (None where the data had no
-    names); ``label_type`` says whether the classes are integers or text.
-    """
-
-    features: tuple[str, ...]
-    target: str | None
-    label_type: LabelType
-
-    def to_json(self) -> dict[str, Any]:
-        """The recipe as plain lists and strings."""
-        return {"features": list(self.features), "target": self.target, "label_type": self.label_type}
-
-    @classmethod
-    def from_json(cls, value: object) -> Recipe:
-        """The recipe that ``to_json`` described; ModelFileError where ``value`` is no such description."""
-        if not isinstance(value, dict) or set(value) != {"features", "target", "label_type"}:
-            raise ModelFileError("the recipe must have exactly the keys features, target and label_type")
-        features, target, label_type = value["features"], value["target"], value["label_type"]
-        if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
-            raise ModelFileError("the recipe's features must be a list of column names")
-        if len(set(features)) != len(features) or not features:
-            raise ModelFileError("the recipe's features must be one or more different column names")
-        if not (target is None or isinstance(target, str)) or target in features:
-            raise ModelFileError("the recipe's target must be a column name that is no feature, or null")
-        if label_type not in ("int", "str"):
-            raise ModelFileError("the recipe's label_type must be int or str")
-        return cls(tuple(features), target, label_type)
+#: Classes in order, and for each row its place among them.
+Labels = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows read from a file.
+    """Rows read from files.
 
-    X : (n, p) float64 from text, as stored from npz; or CSR of shape (n, p).
-    y : (n,) labels, int64 or text; None where the file has none.
-    groups : (n,) labels of the ``group`` column, or None.
-    n_missing : cells without a value; such a table is refused, so 0.
-    fingerprint : SHA-256 (hexadecimal) of what was decoded: names, X, labels.  CSV and TSV of the same data
+    X : (n, p) float64 from text and Parquet, as stored from npz; or CSR of shape (n, p).
+    labels : classes and (n,) codes into them; None where there are none.
+    soft : (n, K) a probability for each class, where labels are soft; ``labels`` are then the likeliest.
+    groups : (n,) labels of the group column, or None.
+    weight : (n,) float64, or None.
+    fingerprint : SHA-256 (hexadecimal) of what was decoded: names, X, labels.  The same data in another format
         have the same.
+    n_missing, n_dropped, n_unknown : cells without a value; rows left out for them; cells of categories that
+        training never saw.
     notes : what a user may want to know, a sentence each.
     """
 
     path: str
     X: np.ndarray | csr_array
     feature_names: tuple[str, ...]
-    y: np.ndarray | None
+    labels: Labels | None
     groups: np.ndarray | None
     recipe: Recipe
     fingerprint: str
+    weight: np.ndarray | None = None
+    soft: np.ndarray | None = None
     n_missing: int = 0
+    n_dropped: int = 0
+    n_unknown: int = 0
     notes: tuple[str, ...] = ()
     blocks_of_lines: Sequence[Sequence[int]] = field(default=(), repr=False)
 
@@ -81,10 +58,20 @@ class Table:
         """The number of rows."""
         return self.X.shape[0]
 
+    @cached_property
+    def y(self) -> np.ndarray | None:
+        """(n,) labels, int64 or text."""
+        return None if self.labels is None else self.labels[0][self.labels[1]]
+
+    def codes(self, classes: np.ndarray) -> np.ndarray:
+        """(n,) the place of each row's label in ``classes``, -1 where it is none of them."""
+        assert self.labels is not None
+        return labels.encode(self.labels[0], classes)[self.labels[1]]
+
     def line(self, row: int) -> int:
         """The line of the file on which row ``row`` (from 0) begins; the header is line 1.
 
-        Of an npz file, which has no lines, the number of the row counted from 1.
+        Of a file that has no lines, the number of the row counted from 1.
         """
         if not 0 <= row < self.n_rows:
             raise IndexError(f"row {row} of {self.n_rows}")
@@ -98,9 +85,10 @@ class Table:
 def fingerprint(
     names: Sequence[str],
     X: np.ndarray | csr_array,
-    labels: Sequence[tuple[np.ndarray, np.ndarray] | None],
+    labels: Sequence[Labels | None],
+    numbers: Sequence[np.ndarray | None] = (),
 ) -> str:
-    """SHA-256 of a decoded table; ``labels`` are pairs (classes, codes)."""
+    """SHA-256 of a decoded table; ``numbers`` are weights and soft labels, where there are."""
     digest = hashlib.sha256()
     parts = [X] if isinstance(X, np.ndarray) else [X.indptr, X.indices, X.data]
     header = {
@@ -117,6 +105,9 @@ def fingerprint(
     for pair in labels:
         if pair is not None:
             _update(digest, pair[1].astype(np.int64, copy=False))
+    for array in numbers:
+        if array is not None:
+            _update(digest, array)
     return digest.hexdigest()
 
 

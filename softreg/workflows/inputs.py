@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from softreg.errors import DataError
 from softreg.store import Model
-from softreg.tables import Table, encode, label_text, read_table
+from softreg.tables import Table, TableOptions, label_text, read_table
+from softreg.tables.opening import Paths
+from softreg.tables.recipe import Recipe
 from softreg.text import listing, safe_text
 
 Array = NDArray[Any]
@@ -36,44 +38,47 @@ class Labelled:
         return np.bincount(self.y, minlength=len(self.classes))
 
 
-def read_training(path: str, target: str | None, group: str | None = None) -> Labelled:
+def read_training(
+    data: Paths, target: str | None, group: str | None = None, options: TableOptions | None = None
+) -> Labelled:
     """A table to learn from: its classes are the labels it has, sorted."""
-    table = read_table(path, target, group=group)
-    assert table.y is not None
-    classes, codes = np.unique(table.y, return_inverse=True)
-    return Labelled(table, table.X, codes.reshape(-1).astype(np.int64), classes, table.notes)
+    table = read_table(data, target, group=group, options=options)
+    assert table.labels is not None
+    classes, codes = table.labels
+    return Labelled(table, table.X, codes, classes, table.notes)
 
 
-def read_for_classes(path: str, target: str | None, features: tuple[str, ...], classes: Array) -> Labelled:
-    """A table in the columns of ``features``, without the rows whose label is none of ``classes``.
+def read_for_classes(path: Paths, recipe: Recipe, classes: Array) -> Labelled:
+    """A table as ``recipe`` reads it, without the rows whose label is none of ``classes``.
 
     Raises
     ------
     DataError
         The table does not fit, or no label is known.
     """
-    table = read_table(path, target or "y", features=features)
-    return _known(table, classes)
+    return _known(read_table(path, recipe=recipe), classes)
 
 
-def read_for(model: Model, path: str) -> Labelled:
+def read_for(model: Model, path: Paths) -> Labelled:
     """A labelled table as ``model`` sees it."""
     return _known(read_as_training(model, path), model.classes)
 
 
-def read_as_training(model: Model, path: str, require_target: bool = True) -> Table:
+def read_as_training(model: Model, path: Paths, require_target: bool = True) -> Table:
     """The table with the columns the model was trained on; the fingerprint is the model's for the same data."""
-    features = feature_names(model)
-    target = None if model.recipe is None else model.recipe.target
-    if require_target and target is None:
-        target = "y"  # the key of an npz file
+    recipe = recipe_of(model)
     group = (model.split or {}).get("group")
     if group is not None:  # part of the fingerprint
         try:
-            return read_table(path, target, features=features, group=group, require_target=require_target)
+            return read_table(path, recipe=recipe, group=group, require_target=require_target)
         except DataError:
             pass  # data of another kind may have no such column; what else is wrong comes up again
-    return read_table(path, target, features=features, require_target=require_target)
+    return read_table(path, recipe=recipe, require_target=require_target)
+
+
+def recipe_of(model: Model) -> Recipe:
+    """How a table is read for the model; columns of numbers x1 … xp where it was trained on arrays without names."""
+    return model.recipe or Recipe.plain(feature_names(model), None, "int")
 
 
 def feature_names(model: Model) -> tuple[str, ...]:
@@ -82,11 +87,11 @@ def feature_names(model: Model) -> tuple[str, ...]:
 
 
 def _known(table: Table, classes: Array) -> Labelled:
-    assert table.y is not None
-    codes = encode(table.y, classes)
+    codes = table.codes(classes)
     known = codes >= 0
     if known.all():
         return Labelled(table, table.X, codes, classes, table.notes)
+    assert table.y is not None
     labels, counts = np.unique(table.y[~known], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     shown = listing([f"'{label_text(labels.tolist()[i])}' ({counts[i]})" for i in order], 5)

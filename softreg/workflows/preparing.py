@@ -80,7 +80,7 @@ def prepare(
     if validation is None:
         none = None if group is None else {"kind": "none", "group": group}
         return Prepared(rows, rows.X, rows.y, table.groups, None, None, none, tuple(notes), tuple(warnings))
-    other = read_for_classes(validation, table.recipe.target, table.feature_names, rows.classes)
+    other = read_for_classes(validation, table.recipe, rows.classes)
     notes += other.notes
     name = safe_text(os.path.basename(validation), 80)
     warnings += [f"{name}: {warning}" for warning in other.warnings]

@@ -13,7 +13,7 @@ from softreg.errors import DataError, ModelFileError
 from softreg.metrics import Metrics
 from softreg.rows import one_thread_blas
 from softreg.store import Model
-from softreg.tables import Table, encode
+from softreg.tables import Table
 from softreg.text import safe_text
 from softreg.training import build
 from softreg.workflows.inputs import read_as_training
@@ -149,9 +149,8 @@ class _Rows:
 
 
 def _training_rows(model: Model, table: Table) -> _Rows:
-    assert table.y is not None
     same = None if model.fingerprint is None else table.fingerprint == model.fingerprint
-    codes = encode(table.y, model.classes)
+    codes = table.codes(model.classes)
     known = codes >= 0
     if not known.all():
         n = int((~known).sum())

@@ -1,0 +1,108 @@
+"""A block of rows as a source hands it over: text as it is written, and numbers where the text is one.
+
+Every format has one written form of a value, so that one table in two formats is one table: 1 and 1.0 of typed data
+are "1", true is "true", a date is 2026-11-22; text stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from softreg.errors import DataError
+from softreg.text import safe_text
+
+#: Integers up to here are exact as float64.
+_EXACT = 2.0**53
+#: Types whose text form is polars'.
+_PLAIN = (pl.Boolean, pl.Date, pl.Time, pl.Categorical, pl.Enum, pl.Null)
+
+
+class Cells(Protocol):
+    """Some rows of a table.
+
+    path : of the file they come from, for messages.  lines : where each row begins (counted from 1).
+    """
+
+    path: str
+    lines: Sequence[int]
+
+    def numbers(self, columns: Sequence[int]) -> np.ndarray:
+        """(m, len(columns)) float64; NaN or infinite where a cell is empty or no finite number."""
+        ...
+
+    def text(self, column: int) -> pl.Series:
+        """(m,) text as it is written; null or "" where there is none."""
+        ...
+
+
+class Source(Protocol):
+    """A table that can be read from the start to the end.
+
+    names : of its columns.  notes : sentences on what was found.  header : whether names were read from it.
+    share : the part of it that is read, from 0 to 1; 0 where it cannot be known.
+    """
+
+    path: str
+    names: list[str]
+    header: bool
+
+    @property
+    def notes(self) -> list[str]: ...
+
+    @property
+    def share(self) -> float: ...
+
+    def blocks(self) -> Iterator[Cells]:
+        """All rows, in order."""
+        ...
+
+
+class TypedCells:
+    """Rows of typed columns, as of Parquet and JSON."""
+
+    def __init__(self, path: str, frame: Sequence[pl.Series], lines: Sequence[int]) -> None:
+        self.path, self.lines = path, lines
+        self._columns = frame
+
+    def numbers(self, columns: Sequence[int]) -> np.ndarray:
+        out = np.empty((len(self.lines), len(columns)))
+        for j, column in enumerate(columns):
+            series = self._columns[column]
+            if not series.dtype.is_numeric():
+                series = self.text(column)
+            out[:, j] = series.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+        return out
+
+    def text(self, column: int) -> pl.Series:
+        return written(self._columns[column], self.path)
+
+
+def written(series: pl.Series, path: str) -> pl.Series:
+    """The one text form of typed values; null stays null, and NaN becomes it."""
+    dtype = series.dtype
+    if dtype == pl.String:
+        return series
+    if dtype.is_float():
+        whole = series.is_finite() & (series == series.floor()) & (series.abs() < _EXACT)
+        as_integer = series.set(~whole.fill_null(False), None).cast(pl.Int64, strict=False).cast(pl.String)
+        shortest = (
+            pl.Series(
+                [None if value is None or value != value else repr(value) for value in series.to_list()],
+                dtype=pl.String,
+            )
+            if not whole.fill_null(True).all()
+            else as_integer
+        )
+        return as_integer.zip_with(as_integer.is_not_null(), shortest)
+    if dtype == pl.Datetime:
+        return series.dt.strftime("%Y-%m-%dT%H:%M:%S%.f")
+    if dtype.is_integer() or dtype.is_decimal() or dtype in _PLAIN:
+        return series.cast(pl.String)
+    raise DataError(
+        f"{path}: column '{safe_text(series.name, 40)}' holds values of type {safe_text(str(dtype), 60)}, "
+        "which are neither numbers nor text (--drop leaves it out)"
+    )

@@ -1,0 +1,42 @@
+"""Text in blocks, kept as numbers: each different text once, and for each row its place among them."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from softreg.tables import labels
+
+
+class Coded:
+    """Grows a block at a time; ``levels`` in the order they are met, a missing cell is -1."""
+
+    def __init__(self) -> None:
+        self._place: dict[str, int] = {}
+        self._parts: list[np.ndarray] = []
+
+    def add(self, text: pl.Series) -> None:
+        """One more block of text; null where it is missing."""
+        here = text.unique(maintain_order=True).drop_nulls().to_list()
+        places = np.array([self._place.setdefault(level, len(self._place)) for level in here] + [-1], dtype=np.int32)
+        within = text.cast(pl.Enum(here)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        self._parts.append(places[within])  # the last place is that of missing cells
+
+    @property
+    def levels(self) -> list[str]:
+        """The different texts."""
+        return list(self._place)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """(n,) int32 places in ``levels``."""
+        if len(self._parts) != 1:
+            self._parts = [np.concatenate([np.empty(0, np.int32), *self._parts])]
+        return self._parts[0]
+
+    def classes(self) -> tuple[np.ndarray, np.ndarray]:
+        """As labels: (classes in order, codes)."""
+        classes = labels.text_classes(self.levels)
+        rank = {labels.label_text(label): k for k, label in enumerate(classes.tolist())}
+        places = np.array([rank[level] for level in self._place], dtype=np.int64)
+        return classes, places[self.codes] if len(places) else np.empty(0, np.int64)

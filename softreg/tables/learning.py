@@ -1,0 +1,263 @@
+"""A table to learn from: its blocks are read once, and what they hold becomes X, y and the recipe for later tables."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from softreg.errors import DataError
+from softreg.tables import labels
+from softreg.tables.cells import Cells, Source
+from softreg.tables.coded import Coded
+from softreg.tables.gathering import Gathered
+from softreg.tables.memory import check_fits
+from softreg.tables.options import TableOptions
+from softreg.tables.raw import HEAD, Plan, kinds
+from softreg.tables.recipe import MISSING_CODE, UNKNOWN_CODE, Column, Recipe
+from softreg.tables.roles import Roles, choose, class_of
+from softreg.tables.table import Table, fingerprint
+from softreg.text import safe_text
+
+#: A text column of more different values than this, and than half the rows, names rows and does not describe them.
+_MANY = 20
+#: X is stored sparse where that takes less than this part of the bytes.
+_MUCH_SMALLER = 0.25
+
+
+def learn(source: Source, target: str | None, group: str | None, options: TableOptions) -> Table:
+    """Read a whole table and decide how its columns become X.
+
+    Raises
+    ------
+    UsageError, DataError, ResourceError
+    """
+    path = source.path
+    roles = choose(path, source.names, target, group, options)
+    blocks = source.blocks()
+    head = _head(blocks)
+    plan = _plan(source, roles, options, head)
+    gathered = Gathered(source, plan, roles, drop=options.missing == "drop")
+    gathered.read(head, blocks)
+    if not gathered.n_read:
+        below = "data rows below the header" if source.header else "data rows"
+        raise DataError(f"{path}: no {below}")
+    gathered.refuse_missing_roles()
+    notes = [*roles.notes, *source.notes]
+    if gathered.missing and options.missing == "error":
+        raise DataError(f"{path}: {_missing_cells(gathered)}")
+    if not gathered.n_rows:
+        raise DataError(f"{path}: every row has a missing cell: {gathered.empty_cells()} (--missing mean fills them)")
+    if gathered.n_dropped:
+        notes.append(f"dropped {gathered.n_dropped} of {gathered.n_read} rows, with {gathered.empty_cells()}")
+    columns, codes = [], []
+    for name in roles.features:
+        if name in plan.numbers:
+            columns.append(_numeric_column(path, name, plan, gathered, options))
+        else:
+            column, code = _category(path, name, gathered.coded[name], options)
+            columns.append(column)
+            codes.append(code)
+            if column.other:
+                notes.append(
+                    f"column '{safe_text(name, 40)}': {column.other} rarer levels of "
+                    f"{column.other + len(column.levels)} are one (--max-levels {options.max_levels})"
+                )
+    y = _labels(path, gathered, roles, options)
+    notes += _probable_ids(plan, gathered)
+    recipe = Recipe(
+        tuple(columns),
+        roles.target,
+        "int" if y[0].dtype.kind == "i" else "str",
+        id=roles.id,
+        weight=roles.weight,
+        group=roles.group,
+        target_proba=roles.target_proba,
+        missing=options.missing,
+        unknown=options.unknown,
+        na=options.na,
+        decimal=options.decimal,
+        header=not options.no_header,
+        delimiter=options.delimiter,
+        encoding=options.encoding,
+    )
+    _check_names(path, recipe)
+    numbers = gathered.numbers
+    recipe = replace(recipe, sparse=_is_sparse(path, recipe, numbers, codes))
+    if gathered.missing and options.missing != "drop":
+        notes.append(f"filled {gathered.empty_cells()}")
+    X = recipe.assemble(numbers, codes)
+    if roles.target_proba:
+        classes = y[0]
+    else:
+        labels.check_classes(path, y[0], gathered.n_rows)
+        classes = y[0]
+    notes += labels.lookalikes(classes)
+    groups = gathered.coded[roles.group].classes() if roles.group is not None else None
+    weight = gathered.weight
+    soft = gathered.soft
+    return Table(
+        path=path,
+        X=X,
+        feature_names=recipe.features,
+        labels=y,
+        groups=None if groups is None else groups[0][groups[1]],
+        recipe=recipe,
+        fingerprint=fingerprint(recipe.features, X, [y, groups], [weight, soft]),
+        weight=weight,
+        soft=soft,
+        n_missing=sum(count for count, _ in gathered.missing.values()),
+        n_dropped=gathered.n_dropped,
+        notes=tuple(notes),
+        blocks_of_lines=tuple(gathered.lines),
+    )
+
+
+def _head(blocks: Iterator[Cells]) -> list[Cells]:
+    """The first blocks, of HEAD rows or more."""
+    head: list[Cells] = []
+    while sum(len(cells.lines) for cells in head) < HEAD:
+        cells = next(blocks, None)
+        if cells is None:
+            break
+        head.append(cells)
+    return head
+
+
+def _plan(source: Source, roles: Roles, options: TableOptions, head: list[Cells]) -> Plan:
+    place = {name: j for j, name in enumerate(source.names)}
+    open_ones = [name for name in roles.features if name not in options.categorical]
+    found = kinds(head, [place[name] for name in open_ones], options.na, options.decimal) if head else []
+    kind = {**dict.fromkeys(roles.features, "category"), **dict(zip(open_ones, found, strict=bool(head)))}
+    texts = [name for name in roles.features if kind[name] == "category"]
+    texts += [name for name in (roles.target, roles.group) if name is not None]
+    numbers = [name for name in roles.features if kind[name] != "category"]
+    return Plan(
+        {name: place[name] for name in numbers},
+        frozenset(name for name in numbers if kind[name] == "boolean"),
+        {name: place[name] for name in texts},
+        options.na,
+        options.decimal,
+        frozenset(name for name in (roles.target, roles.group) if name is not None),
+    )
+
+
+def _numeric_column(path: str, name: str, plan: Plan, gathered: Gathered, options: TableOptions) -> Column:
+    kind = "boolean" if name in plan.booleans else "number"
+    if options.missing not in ("mean", "median", "indicator"):
+        return Column(name, kind)
+    cells = gathered.numbers[:, list(plan.numbers).index(name)]
+    there = cells if name not in gathered.missing else cells[~np.isnan(cells)]
+    if not len(there):
+        raise DataError(
+            f"{path}: column '{safe_text(name, 40)}' has no value at all "
+            f"(--drop {safe_text(shlex.quote(name), 40)} leaves it out)"
+        )
+    with np.errstate(over="ignore"):
+        fill = float(np.median(there) if options.missing == "median" else there.mean())
+    if not np.isfinite(fill):
+        fill = float(np.median(there))
+    return Column(name, kind, fill=fill, indicator=options.missing == "indicator" and name in gathered.missing)
+
+
+def _category(path: str, name: str, coded: Coded, options: TableOptions) -> tuple[Column, np.ndarray]:
+    """A column of text with its levels, and its codes among them."""
+    met, codes = coded.levels, coded.codes
+    n = len(codes)
+    shown, option = safe_text(name, 40), safe_text(shlex.quote(name), 40)
+    if len(met) > max(_MANY, n / 2) and name not in options.categorical:
+        example = safe_text(met[0], 30)
+        raise DataError(
+            f"{path}: column '{shown}' has {len(met)} different texts in {n} rows, such as '{example}' "
+            f"(--drop {option} leaves it out, --id-col {option} keeps it as the rows' name)"
+        )
+    counts = np.bincount(codes[codes >= 0], minlength=len(met))
+    # By count, and where that is equal by text: the same levels whatever the order of rows.
+    order = sorted(range(len(met)), key=lambda k: (-counts[k], met[k]))
+    kept = sorted(met[k] for k in order[: options.max_levels])
+    other = len(met) - len(kept)
+    missing = options.missing in ("mean", "median", "indicator") and bool((codes < 0).any())
+    if not kept and not missing:
+        raise DataError(f"{path}: column '{shown}' has no value at all (--drop {option} leaves it out)")
+    column = Column(name, "category", levels=tuple(kept), other=other, missing=missing)
+    place = {level: k for k, level in enumerate(kept)}
+    places = np.array([*(place.get(level, UNKNOWN_CODE) for level in met), MISSING_CODE], dtype=np.int32)
+    return column, places[codes]
+
+
+def _labels(path: str, gathered: Gathered, roles: Roles, options: TableOptions) -> tuple[np.ndarray, np.ndarray]:
+    if roles.target is not None:
+        return gathered.coded[roles.target].classes()
+    soft, pattern = gathered.soft, options.target_proba
+    assert soft is not None
+    assert pattern is not None
+    classes = labels.text_array([class_of(name, pattern) for name in roles.target_proba])
+    empty = np.flatnonzero(~soft.any(axis=0))
+    if len(empty):
+        raise DataError(f"{path}: column '{safe_text(roles.target_proba[empty[0]], 40)}' is 0 in every row")
+    return classes, soft.argmax(axis=1)
+
+
+def _check_names(path: str, recipe: Recipe) -> None:
+    seen: set[str] = set()
+    for column in recipe.columns:
+        for feature in column.features:
+            if feature in seen:
+                raise DataError(
+                    f"{path}: two columns would make a feature '{safe_text(feature, 60)}' "
+                    f"(--drop {safe_text(shlex.quote(column.name), 40)} leaves one out)"
+                )
+            seen.add(feature)
+
+
+def _is_sparse(path: str, recipe: Recipe, numbers: np.ndarray, codes: list[np.ndarray]) -> bool:
+    """Whether X is much smaller as CSR; ResourceError where it does not fit either way."""
+    n, p = len(numbers), len(recipe.features)
+    if not codes:
+        return False
+    entries = sum(int(np.count_nonzero(code != MISSING_CODE)) for code in codes)
+    entries += int(np.count_nonzero(numbers)) + sum(column.indicator for column in recipe.columns) * n
+    sparse = 12 * entries + 4 * n < _MUCH_SMALLER * 8 * n * p
+    check_fits(path, f"X of {n} rows and {p} columns", 12 * entries + 4 * n if sparse else 8 * n * p)
+    return sparse
+
+
+def _probable_ids(plan: Plan, gathered: Gathered) -> list[str]:
+    """A note for each column of whole numbers that is different in every row."""
+    notes = []
+    n = gathered.n_rows
+    for j, name in enumerate(plan.numbers if n > _MANY else ()):
+        head = gathered.numbers[:HEAD, j]
+        if (head == np.floor(head)).all() and len(np.unique(head)) == len(head):
+            cells = gathered.numbers[:, j]
+            if (cells == np.floor(cells)).all() and len(np.unique(cells)) == n:
+                option = safe_text(shlex.quote(name), 40)
+                notes.append(
+                    f"column '{safe_text(name, 40)}' has another whole number in every row: an id? "
+                    f"(--drop {option} or --id-col {option})"
+                )
+    return notes
+
+
+def _missing_cells(gathered: Gathered) -> str:
+    return (
+        f"empty cells: {gathered.empty_cells()} "
+        "(--missing mean fills them, --missing drop leaves such rows out; also median, indicator)"
+    )
+
+
+def describe_columns(recipe: Recipe) -> str:
+    """How many columns of which kind: ``5 numeric columns, 2 of categories (6 levels)``."""
+    kinds_ = [column.kind for column in recipe.columns]
+    numeric, boolean, category = (kinds_.count(kind) for kind in ("number", "boolean", "category"))
+    parts = []
+    if numeric or not (boolean or category):
+        parts.append(f"{numeric} numeric column{'s' * (numeric != 1)}")
+    if boolean:
+        parts.append(f"{boolean} true/false")
+    if category:
+        levels = sum(column.width for column in recipe.columns if column.is_category)
+        parts.append(f"{category} of text ({levels} levels)")
+    return ", ".join(parts)
