@@ -47,6 +47,7 @@ FLOORS = {
     "report": 5,
     "plots": 5,
     "comparison": 5,
+    "html": 5,
     "workflows": 6,
     "cli": 7,
     "__main__": 8,

@@ -75,7 +75,7 @@ class Display:
 
     def _repr_png_(self) -> bytes:
         """The picture itself, in a notebook."""
-        return _rendered(self.figure_, "png", 110.0)
+        return rendered(self.figure_, "png", 110.0)
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 200.0) -> None:
@@ -98,7 +98,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 20
         If ``path`` cannot be written.
     """
     kind = picture_format(path)
-    picture = _rendered(figure, kind, dpi)
+    picture = rendered(figure, kind, dpi)
     with atomic_write(path, "wb") as file:
         file.write(picture)
 
@@ -115,7 +115,8 @@ def picture_format(path: str | os.PathLike[str]) -> str:
     return kind
 
 
-def _rendered(figure: Figure, kind: str, dpi: float) -> bytes:
+def rendered(figure: Figure, kind: str, dpi: float) -> bytes:
+    """The bytes of ``figure`` as ``"png"``, ``"svg"`` or ``"pdf"``: the same each time."""
     memory = BytesIO()
     with look():
         figure.savefig(memory, format=kind, dpi=dpi, metadata=_METADATA[kind], facecolor="auto")
