@@ -6,6 +6,7 @@ TYPE_CHECKING = False  # as type checkers know it, without the time to import ty
 if TYPE_CHECKING:
     from typing import Any
 
+    from softreg.comparison import Comparison, compare
     from softreg.estimators import ConvergenceWarning, MulticlassSVC, SoftmaxRegression, load
     from softreg.losses import CrammerSinger, Softmax, WestonWatkins
     from softreg.plots import ConfusionDisplay, ConvergenceDisplay, LossDisplay, WeightsDisplay
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 #: Where each public name lives; a module is imported when one of its names is first used.
 _HOMES = {
+    "softreg.comparison": ("Comparison", "compare"),
     "softreg.estimators": ("ConvergenceWarning", "MulticlassSVC", "SoftmaxRegression", "load"),
     "softreg.losses": ("CrammerSinger", "Softmax", "WestonWatkins"),
     "softreg.plots": ("ConfusionDisplay", "ConvergenceDisplay", "LossDisplay", "WeightsDisplay"),
@@ -36,6 +38,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Comparison",
     "ConfusionDisplay",
     "ConvergenceDisplay",
     "ConvergenceWarning",
@@ -46,6 +49,7 @@ __all__ = [
     "SoftmaxRegression",
     "WeightsDisplay",
     "WestonWatkins",
+    "compare",
     "cross_entropy",
     "cross_entropy_grad",
     "load",

@@ -57,10 +57,46 @@ class Run:
 
 
 @dataclass(frozen=True)
+class CompareRun(Run):
+    """What a comparison is about.
+
+    Parameters
+    ----------
+    models : str
+        The models, the reference first.
+    cv, repeats : int, optional
+        Folds, and how often they are drawn.
+    test : str, optional
+        File of rows to judge on, in the place of folds.
+    metric : str
+        The primary one.
+    features : str, optional
+        The only columns to learn from.
+    shape : str, optional
+        HEIGHTxWIDTH of rows that are images.
+    picture : str
+        What ``plot`` draws.
+    report, folds_out : str, optional
+        Files to write: the page, and which fold each row is in.
+    """
+
+    models: str = "softmax,weston_watkins,crammer_singer"
+    cv: int | None = None
+    repeats: int | None = None
+    test: str | None = None
+    metric: str = "accuracy"
+    features: str | None = None
+    shape: str | None = None
+    picture: str = "loss"
+    report: str | None = None
+    folds_out: str | None = None
+
+
+@dataclass(frozen=True)
 class Config:
     """A complete request: what to learn from and how."""
 
-    run: Run
+    run: Any  # Run, or what a command has made of it
     settings: Settings
 
     def to_toml(self) -> str:
@@ -72,7 +108,11 @@ class Config:
 
 
 def configure(
-    given: Mapping[str, Any], path: str | None = None, keys: Sequence[str] | None = None, command: str = "softreg fit"
+    given: Mapping[str, Any],
+    path: str | None = None,
+    keys: Sequence[str] | None = None,
+    command: str = "softreg fit",
+    kind: type[Run] = Run,
 ) -> Config:
     """Defaults, under the file at ``path``, under what was ``given`` as flags.
 
@@ -86,6 +126,8 @@ def configure(
         What the command takes; all by default.
     command : str
         Whose options these are, for messages.
+    kind : type
+        Of the request: `Run`, or `CompareRun`.
 
     Raises
     ------
@@ -97,7 +139,7 @@ def configure(
     places: dict[str, str] = {}
     if path is not None:
         shown = safe_text(path)
-        for key, value in read_toml(path, keys or list(KINDS), command).items():
+        for key, value in read_toml(path, keys or KEYS, command).items():
             values[key], places[key] = value, f"{shown}: {key} = "
     # Two ways to say the same: a flag replaces the file's.
     for key, other in (
@@ -109,19 +151,19 @@ def configure(
         if key in given and other not in given:
             values.pop(other, None)
     for key, text in given.items():
-        values[key], places[key] = _read(key, text), f"--{_flag(key)} "
+        values[key], places[key] = read_value(key, text), f"--{_flag(key)} "
     for key, value in values.items():
         _check_number(key, value, places[key])
     if values.get("class_weight") not in (None, "balanced"):
         raise UsageError(f"{places['class_weight']}{_shown(values['class_weight'])}: balanced, or none")
-    run = Run(**{f.name: values[f.name] for f in fields(Run) if f.name in values})
+    run = kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
     _check_run(run, places)
     try:
         settings = Settings(**{f.name: values[f.name] for f in fields(Settings) if f.name in values})
     except ValueError as error:
         raise UsageError(_settings_message(error, values, places)) from None
     if settings.early_stopping and run.validation is None and run.validation_fraction is None:
-        run = Run(**{**asdict(run), "validation_fraction": 0.1})  # as the estimators do
+        run = kind(**{**asdict(run), "validation_fraction": 0.1})  # as the estimators do
     return Config(run, settings)
 
 
@@ -164,7 +206,7 @@ def read_toml(path: str, keys: Sequence[str], command: str = "softreg fit") -> d
 
 def _kinds() -> dict[str, tuple[type, ...]]:
     """Of each key the types its value may have."""
-    hints = {**get_type_hints(Run), **get_type_hints(Settings)}
+    hints = {**get_type_hints(CompareRun), **get_type_hints(Settings)}
     kinds = {key: tuple(get_args(hint)) or (hint,) for key, hint in hints.items()}
     # A weight for each class is for the estimators: a table's classes are not known before it is read.
     return {**kinds, "class_weight": (str, type(None))}
@@ -172,7 +214,9 @@ def _kinds() -> dict[str, tuple[type, ...]]:
 
 #: Key → the types its value may have.
 KINDS = _kinds()
-_CHOICES = ("loss", "solver", "class_weight", "learning_rate")
+#: What a fit takes.
+KEYS = [f.name for f in (*fields(Run), *fields(Settings))]
+_CHOICES = ("loss", "solver", "class_weight", "learning_rate", "metric")
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
 
 
@@ -198,7 +242,7 @@ def _typed(key: str, value: Any, shown: str) -> Any:
     return value
 
 
-def _read(key: str, text: Any) -> Any:
+def read_value(key: str, text: Any) -> Any:
     """Text of the command line as a value of the type of its key; ``none`` unsets what a file has set."""
     kinds = KINDS[key]
     if isinstance(text, bool):
@@ -232,6 +276,9 @@ def _check_number(key: str, value: Any, place: str) -> None:
         raise UsageError(f"{place}{value}: a whole number, 0 or above")
     if key == "n_jobs" and value < -1:
         raise UsageError(f"{place}{value}: a number of threads, or -1 for all cores")
+    least = {"cv": 2, "repeats": 1}.get(key)
+    if least is not None and value < least:
+        raise UsageError(f"{place}{value}: {least} or more")
 
 
 def _check_run(run: Run, places: Mapping[str, str]) -> None:
@@ -240,8 +287,8 @@ def _check_run(run: Run, places: Mapping[str, str]) -> None:
         raise UsageError(f"{places['validation_fraction']}{fraction:g}: a part of the rows, above 0 and below 1")
     if run.validation is not None and fraction is not None:
         raise UsageError("--validation and --validation-fraction both name validation rows: give one of them")
-    for key in ("data", "target", "group", "validation", "output", "plot", "history"):
-        if getattr(run, key) == "":
+    for key, value in asdict(run).items():
+        if value == "":
             raise UsageError(f"{places[key].strip()}: is empty, a name is needed")
 
 

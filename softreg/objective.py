@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from softreg.certificate import Certificate, Witness, repair, rounding_slack
 from softreg.losses import Loss
 from softreg.penalties import L2
-from softreg.rows import Block, Rows
+from softreg.rows import Block, Rows, make_rows
 
 Array = NDArray[Any]
 
@@ -96,6 +96,17 @@ def logits(X: Any, W: Array) -> Array:
     V = W.astype(X.dtype, copy=False)
     Z = _rows_times(V[:-1].T, X.T).T if isinstance(X, np.ndarray) else np.asfortranarray(X @ V[:-1])
     Z += V[-1]
+    return Z
+
+
+def all_logits(X: Any, W: Array) -> Array:
+    """X W + b of a whole matrix as (n, K) float64, a block of rows at a time."""
+    rows = make_rows(X, np.zeros(X.shape[0], dtype=np.intp), n_classes=W.shape[1])
+    Z = np.empty((X.shape[0], W.shape[1]))
+    at = 0
+    for block in rows.blocks():
+        Z[at : at + block.X.shape[0]] = logits(block.X, W)
+        at += block.X.shape[0]
     return Z
 
 

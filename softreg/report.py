@@ -6,15 +6,16 @@ import csv
 import io
 import json
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from softreg import __version__
-from softreg.text import safe_text
+from softreg.text import safe_text, short
 
 if TYPE_CHECKING:
+    from softreg.comparison import Comparison, ModelSummary
     from softreg.workflows import (
-        CompareResult,
         EvaluateResult,
         FitPlan,
         FitResult,
@@ -190,35 +191,110 @@ def csv_blocks(predicted: PredictResult) -> Iterator[bytes]:
 # --- compare -----------------------------------------------------------------------------------------------------
 
 
-def comparison_text(compared: CompareResult) -> str:
-    """A row for each model, what the columns mean, and why one split is not enough."""
-    header = [
-        "model", "accuracy", "", "log loss", "softmax", "W-W", "C-S", "zero gradient", "passes", "seconds",
-        "certificate",
-    ]  # fmt: skip
-    rows = [
-        [
-            row.name,
-            f"{row.accuracy:.3f}",
-            interval(*row.interval),
-            "-" if row.log_loss is None else f"{row.log_loss:.4f}",
-            *(f"{loss:.4f}" for loss in row.losses),
-            f"{row.zero_gradient} of {row.n_train}",
-            f"{row.passes:.0f}",
-            f"{row.seconds:.2f}",
-            f"{row.certificate:.0e}{' ' if row.certified else '!'}",
-        ]
-        for row in compared.rows
+def comparison_text(compared: Comparison) -> str:
+    """What each model scored, what each loss made of its rows, what differs, and how sure that is."""
+    parts = [
+        _scores_table(compared),
+        "",
+        _fits_table(compared),
+        "",
+        *_difference_lines(compared),
     ]
+    found = compared.disagreements
+    if len(compared.names) > 1 and compared.right:
+        n = len(next(iter(compared.right.values())))
+        shown = f": rows {', '.join(found.ids[:8])}{', …' * (found.total > 8)}" if found.total else ""
+        parts.append(line("disagree", f"{found.total} of {n} rows{shown}"))
+    parts += [line("note", note) for note in compared.notes]
+    return "\n".join(parts)
+
+
+def _scores_table(compared: Comparison) -> str:
+    interval_of = "95 % intervals: " + (
+        "corrected t over folds, approximate" if compared.design.kind == "folds" else "Wilson; bootstrap of rows"
+    )
+    header = ["model", "accuracy", "", "balanced", "macro-F1", "log loss", "Brier", "calibration error"]
+    rows = []
+    for model in compared.models:
+        if model.error is not None:
+            rows.append([name(model.name), "failed", *[""] * (len(header) - 2)])
+            continue
+        accuracy = model.scores["accuracy"]
+        cells = [
+            name(model.name),
+            f"{accuracy.value:.3f}",
+            interval(accuracy.low, accuracy.high),
+            *(f"{model.scores[metric].value:.3f}" for metric in ("balanced_accuracy", "macro_f1")),
+        ]
+        cells += [_with_raw(model, metric) for metric in ("log_loss", "brier", "calibration_error")]
+        rows.append(cells)
     lines = [
         table(header, rows),
-        "",
-        "accuracy [95 % interval], log loss; mean softmax, Weston-Watkins, Crammer-Singer loss: of validation rows",
-        "zero gradient: training rows so far on the right side that a plain hinge is flat there",
+        f"{interval_of}; log loss (nats/row), Brier score and calibration error",
+        "(15 equal-count bins) after one temperature from folds inside the training rows; in brackets from the",
+        "model's own probabilities",
     ]
-    if not all(row.certified for row in compared.rows):
+    return "\n".join(lines)
+
+
+def _with_raw(model: ModelSummary, metric: str) -> str:
+    """The calibrated value, and in brackets that of the model's own probabilities."""
+    calibrated, own = (group.get(metric) for group in (model.calibrated, model.scores))
+    shown = "-" if calibrated is None or math.isnan(calibrated.value) else f"{calibrated.value:.3f}"
+    return shown if own is None or math.isnan(own.value) else f"{shown} ({own.value:.3f})"
+
+
+def _fits_table(compared: Comparison) -> str:
+    header = [
+        "model", "softmax", "W-W", "C-S", "zero gradient", "inside margin", "||W||", "alpha", "passes", "seconds",
+        "certificate",
+    ]  # fmt: skip
+    rows = []
+    for model in compared.models:
+        if model.error is not None:
+            continue
+        losses = ["-"] * 3 if model.losses is None else [f"{value:.3f}" for value in model.losses.values()]
+        linear = model.certificate is not None
+        rows.append(
+            [
+                name(model.name),
+                *losses,
+                _percent(model.zero_gradient),
+                _percent(model.inside_margin),
+                "-" if model.norm is None else f"{model.norm:.3g}",
+                _alphas(model.alphas),
+                "-" if model.passes is None else f"{model.passes:.0f}",
+                f"{model.seconds:.2f}",
+                f"{model.certificate:.0e}{'' if model.certified else '!'}" if linear else "none",
+            ]
+        )
+    lines = [
+        table(header, rows),
+        "mean softmax, Weston-Watkins and Crammer-Singer loss of judged rows; training rows of exactly zero gradient",
+        "and inside the margin; passes and seconds of the fits judged, and the worst of their certificates",
+    ]
+    if any(model.certified is False for model in compared.models):
         lines.append("! not certified")
-    return "\n".join([*lines, compared.caveat])
+    return "\n".join(lines)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _alphas(alphas: tuple[float, ...]) -> str:
+    if not alphas:
+        return "-"
+    low, high = min(alphas), max(alphas)
+    return short(low) if low == high else f"{short(low)} to {short(high)}"
+
+
+def _difference_lines(compared: Comparison) -> list[str]:
+    lines = []
+    for text in compared.verdicts:
+        wrapped = textwrap.wrap(text, 108)
+        lines += [line("verdict" if not i else "", part) for i, part in enumerate(wrapped)]
+    return lines
 
 
 # --- verify ------------------------------------------------------------------------------------------------------

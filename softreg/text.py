@@ -67,3 +67,17 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     candidates = {other.casefold(): other for other in islice(names, 10_000) if len(other) <= 200}
     close = get_close_matches(name[:200].casefold(), candidates, n=1, cutoff=0.6)
     return candidates[close[0]] if close else None
+
+
+def short(value: float) -> str:
+    """A number as a user would type it: 1e-4, 0.05, 3.
+
+    >>> short(0.0001), short(0.01), short(0.05), short(2e-06), short(1.0), short(0.0)
+    ('1e-4', '1e-2', '0.05', '2e-6', '1', '0')
+    """
+    plain = f"{value:.4g}"
+    mantissa, _, exponent = f"{value:.3e}".partition("e")
+    powers = f"{float(mantissa):g}e{int(exponent)}"
+    # Of equal length only 0.01, which is a power of ten and says so.
+    shorter = len(powers) < len(plain) or (len(powers) == len(plain) and float(mantissa) == 1)
+    return powers if value and ("e" in plain or shorter) else plain

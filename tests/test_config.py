@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from softreg.cli.options import LOSS, RUN, SETTINGS
-from softreg.config import ALIASES, KINDS, Run, configure
+from softreg.cli.options import COMPARE, LOSS, RUN, SETTINGS
+from softreg.config import ALIASES, KINDS, CompareRun, Run, configure
 from softreg.errors import UsageError
 from softreg.training import Settings
 
@@ -30,12 +30,14 @@ def test_options_are_the_fields_of_settings_and_run_and_the_keys_of_a_file():
     settings, run = {f.name for f in fields(Settings)}, {f.name for f in fields(Run)}
     assert {*LOSS, *SETTINGS} == settings
     assert {*RUN, "data"} == run  # data is an argument
-    assert set(KINDS) == settings | run
+    compared = {f.name for f in fields(CompareRun)}
+    assert {*COMPARE, "data"} <= compared
+    assert set(KINDS) == settings | run | compared
 
 
-@pytest.mark.parametrize("name", [*LOSS, *SETTINGS, *RUN])
+@pytest.mark.parametrize("name", [*LOSS, *SETTINGS, *RUN, *COMPARE])
 def test_each_flag_is_spelled_like_its_key(name):
-    [option] = ({**LOSS, **SETTINGS, **RUN})[name].__metadata__
+    [option] = ({**LOSS, **SETTINGS, **RUN, **COMPARE})[name].__metadata__
     flags = [flag.removeprefix("--") for flag in (option.default, *option.param_decls) if isinstance(flag, str)]
     assert name.replace("_", "-") in [flag.split("/")[0] for flag in flags]
 

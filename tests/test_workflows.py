@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,15 +15,16 @@ import pytest
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from softreg import workflows
-from softreg.errors import DataError, FitError, ModelFileError, OutputError, UsageError
+from softreg.errors import DataError, FitError, ModelFileError, OutputError, SoftregError, UsageError
+from softreg.folds import folds
 from softreg.minimise import HISTORY_COLUMNS
 from softreg.store import Model
+from softreg.text import short
 from softreg.training import Settings, train
-from softreg.workflows.fitting import short
 from softreg.workflows.history import read_history
 from softreg.workflows.inputs import read_training
 from softreg.workflows.preparing import metrics_of
-from softreg.workflows.splits import folds, same_rows, split_rows
+from softreg.workflows.splits import same_rows, split_rows
 from softreg.workflows.tuning import ALPHAS
 
 ROOT = Path(__file__).parent.parent
@@ -307,21 +309,21 @@ def test_fractions_that_leave_too_few_rows_are_refused(fraction):
 
 def test_every_row_is_in_one_fold_and_rare_classes_in_every_training():
     y = np.array([0] * 12 + [1] * 11 + [2] * 2 + [3])
-    parts = list(folds(y, 4, 5, 0))
-    apart = np.concatenate([part.validation for part in parts])
+    parts = folds(y, 4, 5, 0)
+    apart = np.concatenate([judged for _, judged in parts])
     assert sorted(apart) == list(range(25))  # all but the single row of class 3
-    for part in parts:
-        assert set(y[part.train]) == {0, 1, 2, 3}
-        assert not set(part.train) & set(part.validation)
+    for rows, judged in parts:
+        assert set(y[rows]) == {0, 1, 2, 3}
+        assert not set(rows) & set(judged)
 
 
 def test_folds_keep_groups_whole():
     rng = np.random.default_rng(0)
     y, groups = rng.integers(3, size=90), np.repeat(np.arange(30), 3)
-    for part in folds(y, 3, 5, 0, groups):
-        assert not set(groups[part.train]) & set(groups[part.validation])
+    for train_rows, judged in folds(y, 3, 5, 0, groups):
+        assert not set(groups[train_rows]) & set(groups[judged])
     with pytest.raises(DataError, match="too few"):
-        list(folds(np.array([0, 1]), 2, 5, 0))
+        folds(np.array([0, 1]), 2, 5, 0)
 
 
 def grouped_iris(tmp_path):
@@ -360,9 +362,9 @@ def test_tuning_finds_the_alpha_of_lowest_validation_loss():
     # The slow twin of one entry: each fold from zero.
     rows = read_training(IRIS, "species")
     total = 0.0
-    for fold in folds(rows.y, 3, 5, 0):
-        W = train(rows.X[fold.train], rows.y[fold.train], settings=Settings(alpha=1e-3)).W
-        total += metrics_of(rows.X[fold.validation], rows.y[fold.validation], W, Settings()).loss * len(fold.validation)
+    for fold, judged in folds(rows.y, 3, 5, 0):
+        W = train(rows.X[fold], rows.y[fold], settings=Settings(alpha=1e-3)).W
+        total += metrics_of(rows.X[judged], rows.y[judged], W, Settings()).loss * len(judged)
     # Both are within 1e-6 of the same optimum; the loss of other rows is that of the weights, to its root.
     assert result.losses[3] == pytest.approx(total / 150, rel=1e-2)
     strict(result)
@@ -545,29 +547,126 @@ def test_what_a_workflow_does_not_need_it_does_not_import(tmp_path, iris_model, 
 # --- compare, gradcheck, explain, plot ----------------------------------------------------------------------------
 
 
-def test_compare_judges_three_models_by_three_losses(tmp_path):
-    plans = []
-    result = workflows.compare(IRIS, target="species", plot=str(tmp_path / "c.svg"), on_plan=plans.append)
-    assert [row.name for row in result.rows] == ["softmax", "weston_watkins", "crammer_singer"]
-    assert len(plans) == 3
-    assert all(row.certified for row in result.rows)
-    for i, row in enumerate(result.rows):
-        assert row.train_losses[i] <= min(other.train_losses[i] for other in result.rows) + 0.01  # each its own best
-        assert (row.log_loss is None) == (row.name != "softmax")
-        assert row.n_train == 120
-        assert 0 <= row.zero_gradient <= 120
-        assert row.train_losses[1] >= row.train_losses[2]  # a sum of hinges is at least their maximum
-    assert result.rows[0].log_loss == pytest.approx(result.rows[0].losses[0], rel=1e-12)
-    assert "too little to call a winner" in result.caveat
-    assert result.split == "120 train, 30 validation (stratified, seed 0)"
+def test_compare_reads_the_design_and_writes_what_is_asked_for(tmp_path):
+    told = []
+    result = workflows.compare(
+        IRIS,
+        target="species",
+        cv=3,
+        repeats=1,
+        models="softmax,crammer_singer:alpha=1e-2:squared=true",
+        plot=str(tmp_path / "c.svg"),
+        folds_out=str(tmp_path / "folds.csv"),
+        on_data=lambda *texts: told.append(texts),
+        settings=Settings(n_jobs=1),
+    )
+    compared = result.comparison
+    assert told[0][0].startswith("iris.csv: 150 rows, 4 numeric columns, 3 classes")
+    assert told[0][1] == "3 folds, 1 repeat (stratified, seed 0)"
+    assert [model.alphas[0] for model in compared.models] == [1e-4, 1e-2]
+    assert all(model.certified and model.tol == 1e-4 for model in compared.models)
+    lines = (tmp_path / "folds.csv").read_text().splitlines()
+    assert lines[0] == "row,label,repeat_1"
+    assert len(lines) == 151
     assert (tmp_path / "c.svg").exists()
     assert "history" not in strict(result)["models"][0]
 
 
-def test_compare_says_which_fits_ran_out_of_budget():
-    result = workflows.compare(IRIS, target="species", settings=Settings(max_iter=1), validation_fraction=0.3)
-    assert not any(row.certified for row in result.rows)
-    assert len(result.warnings) == 3
+def test_compare_on_rows_kept_apart_names_them_by_their_number_in_the_table():
+    result = workflows.compare(
+        IRIS,
+        target="species",
+        models="softmax,sklearn:GaussianNB",
+        validation_fraction=0.3,
+        settings=Settings(n_jobs=1),
+    )
+    compared = result.comparison
+    assert compared.design.kind == "test"
+    assert compared.design.n_test == 45
+    species = [line.split(",")[-1] for line in Path(IRIS).read_text().splitlines()[1:]]
+    for row, truth in zip(compared.disagreements.ids, compared.disagreements.truth, strict=True):
+        assert species[int(row) - 1] == truth
+
+
+def test_compare_on_a_file_of_test_rows_judges_those(tmp_path):
+    lines = Path(IRIS).read_text().splitlines(keepends=True)
+    (tmp_path / "train.csv").write_text("".join(lines[:1] + lines[1::2]))
+    (tmp_path / "test.csv").write_text("".join(lines[:1] + lines[2::2]))
+    result = workflows.compare(
+        str(tmp_path / "train.csv"),
+        target="species",
+        models="softmax,crammer_singer:squared=true",
+        test=str(tmp_path / "test.csv"),
+        features="petal_length,petal_width",
+        settings=Settings(n_jobs=1),
+    )
+    assert result.comparison.design.n_test == 75
+    assert result.comparison.feature_names == ("petal_length", "petal_width")
+    assert result.comparison.points is not None
+
+
+def test_compare_keeps_groups_together(tmp_path):
+    lines = Path(IRIS).read_text().splitlines()
+    text = "\n".join([lines[0] + ",plot", *(f"{line},{i // 5}" for i, line in enumerate(lines[1:]))])
+    (tmp_path / "plots.csv").write_text(text)
+    workflows.compare(
+        str(tmp_path / "plots.csv"),
+        target="species",
+        group="plot",
+        cv=3,
+        repeats=1,
+        models="softmax,sklearn:GaussianNB",
+        folds_out=str(tmp_path / "folds.csv"),
+        settings=Settings(n_jobs=1),
+    )
+    folds = [line.split(",")[2] for line in (tmp_path / "folds.csv").read_text().splitlines()[1:]]
+    assert all(len(set(folds[i : i + 5])) == 1 for i in range(0, 150, 5))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": "softmax"}, "one model cannot be compared"),
+        ({"models": "softmax,,hinge"}, "a name is missing"),
+        ({"models": "softmax,crammer-sinker"}, "did you mean crammer_singer?"),
+        ({"models": "softmax,softmax"}, "two are called 'softmax'"),
+        ({"models": "softmax,softmax:alhpa=1"}, "did you mean alpha=…?"),
+        ({"models": "softmax,softmax:alpha=-1"}, "alpha=-1"),
+        ({"models": "softmax,sklearn:GausianNB"}, "did you mean sklearn:GaussianNB?"),
+        ({"models": "softmax,sklearn"}, "which class?"),
+        ({"models": "softmax,sklearn:GaussianNB:smooth=1"}, "unexpected keyword"),
+        ({"metric": "acuracy"}, "did you mean accuracy?"),
+        ({"features": "petal_lenght"}, "did you mean petal_length?"),
+        ({"features": "petal_length,petal_length"}, "named twice"),
+        ({"shape": "2by2"}, "28x28 say"),
+        ({"shape": "3x3"}, "9 pixels, the table has 4 features"),
+        ({"cv": 60}, "--cv 60: the table has 50 rows in the largest class"),
+        ({"cv": 1}, "--cv 1: 2 or more"),
+        ({"cv": 5, "validation_fraction": 0.2}, "give one of them"),
+        ({"plot": "x.svg", "picture": "marjins"}, "did you mean margins?"),
+        ({"settings": Settings(early_stopping=True)}, "early stopping has no place here"),
+    ],
+)
+def test_compare_refuses_what_makes_no_sense(options, message):
+    with pytest.raises(SoftregError, match=re.escape(message)):
+        workflows.compare(IRIS, target="species", **options)
+
+
+def test_a_class_with_fewer_rows_than_folds_is_named(tmp_path):
+    lines = Path(IRIS).read_text().splitlines()
+    (tmp_path / "few.csv").write_text("\n".join(lines[:54]))
+    options = {"target": "species", "models": "softmax,sklearn:GaussianNB", "cv": 5, "repeats": 1}
+    result = workflows.compare(str(tmp_path / "few.csv"), settings=Settings(n_jobs=1), **options)
+    assert "fewer rows than folds: versicolor (3)" in result.comparison.notes[0]
+
+
+def test_strict_asks_for_a_certificate_of_every_fit():
+    result = workflows.compare(
+        IRIS, target="species", models="softmax,sklearn:GaussianNB", cv=3, settings=Settings(max_iter=1, n_jobs=1)
+    )
+    assert result.comparison.models[0].certified is False
+    with pytest.raises(FitError, match=re.escape("--strict: softmax: 0 of 6 fits are certified")):
+        workflows.check_strict(result.comparison)
 
 
 @pytest.mark.parametrize("settings", KINDS[:1] + KINDS[5:7], ids=str)

@@ -1,57 +1,61 @@
-"""``softreg compare``: softmax and both hinges on one split, side by side."""
+"""``softreg compare``: models on the same rows, and whether they differ."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import Annotated, Any
 
 import typer
 
-from softreg.cli.options import CONFIG, SETTINGS, TARGET, Manner, OptionalTable, takes
+from softreg.cli.options import COMPARE, CONFIG, LOSS, SETTINGS, Manner, OptionalTable, takes
 from softreg.cli.printing import narrate, result
 
+#: Early stopping is for a fit that need not arrive.
+_SETTINGS = {name: option for name, option in SETTINGS.items() if name not in ("early_stopping", "n_iter_no_change")}
 
-@takes(run=TARGET, settings=SETTINGS)
+
+@takes(run=COMPARE, settings={"squared": LOSS["squared"], **_SETTINGS})
 def compare(
     data: OptionalTable = None,
     *,
     run: dict[str, Any],
     settings: dict[str, Any],
     config: CONFIG = None,
-    plot: Annotated[
-        str | None,
-        typer.Option("--plot", metavar="FILE", help="Draw their curves: .png, .svg or .pdf.", show_default=False),
-    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 6 if a model fails or is not certified.", show_default=False)
+    ] = False,
     manner: Manner,
 ) -> None:
-    """Train softmax and both hinges on one split, side by side."""
+    """Fit models to the same rows of a table, and test whether they differ."""
     from softreg import report, workflows
-    from softreg.cli.progress import Watch
-    from softreg.config import configure
+    from softreg.cli.progress import Count
+    from softreg.config import CompareRun, configure
     from softreg.errors import UsageError
     from softreg.text import safe_text
 
     given = {**run, **settings} if data is None else {"data": data, **run, **settings}
-    if plot is not None:
-        given["plot"] = plot
-    asked = configure(given, config, ["data", "plot", *TARGET, *SETTINGS], "softreg compare")
+    keys = ["data", *COMPARE, "squared", *_SETTINGS]
+    asked = configure(given, config, keys, "softreg compare", CompareRun)
     if asked.run.data is None:
         raise UsageError("compare: which table is to be learned from? (softreg compare DATA --target COLUMN)")
-    with Watch(silent=manner.json or manner.quiet) as watch:
+    silent = manner.json or manner.quiet
+    with Count(silent=silent) as count:
         compared = workflows.compare(
             asked.run.data,
-            target=asked.run.target,
             settings=asked.settings,
-            validation_fraction=asked.run.validation_fraction,
-            group=asked.run.group,
-            plot=asked.run.plot,
-            progress=watch.progress,
-            on_plan=watch.on_plan,
+            run=asked.run,
+            command=shlex.join(["softreg", *sys.argv[1:]]),
+            on_data=count.on_data,
+            on_progress=count.on_progress,
         )
     if manner.json:
         result(report.to_json("compare", compared))
     elif not manner.quiet:
-        result(report.comparison_text(compared))
+        result(report.comparison_text(compared.comparison))
         if compared.saved:
             narrate(report.line("saved", safe_text(", ".join(compared.saved), 240)))
     for warning in compared.warnings:
         narrate(f"warning: {warning}")
+    if strict:
+        workflows.check_strict(compared.comparison)

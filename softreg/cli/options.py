@@ -76,6 +76,27 @@ RUN: dict[str, Any] = {
     "history": _text("history", "FILE", "Write a CSV row per iteration."),
 }
 
+#: What a comparison needs besides Settings, less DATA.
+COMPARE: dict[str, Any] = {
+    "target": TARGET["target"],
+    "models": _text("models", "LIST", "The first is the reference; softmax,weston_watkins,crammer_singer."),
+    "cv": _text("cv", "FOLDS", "Judge by so many folds; 5."),
+    "repeats": _text("repeats", "COUNT", "Draw the folds so many times; 2 (10 for a decision)."),
+    "test": _text("test", "FILE", "Judge on the rows of this file, and not by folds."),
+    "validation_fraction": _text("validation-fraction", "F", "Judge on this part of the rows, and not by folds."),
+    "metric": _text(
+        "metric", "NAME", "What is tested: accuracy (default), balanced_accuracy, macro_f1, log_loss, brier."
+    ),
+    "tune": _switch("tune", "Choose alpha of each loss inside its training rows."),
+    "group": TARGET["group"],
+    "features": _text("features", "A,B,…", "Learn from these columns only; of two, decision regions are drawn."),
+    "shape": _text("shape", "HxW", "Rows are images of this size: their weights are drawn so."),
+    "report": _text("report", "FILE.html", "Write a page with all numbers and pictures, which needs nothing else."),
+    "plot": _text("plot", "FILE", "Draw one picture: .png, .svg or .pdf."),
+    "picture": _text("picture", "KIND", "Which: loss (default), metrics, differences, margins, …"),
+    "folds_out": _text("folds-out", "FILE", "Write which fold each row is in, as CSV."),
+}
+
 CONFIG = _text("config", "FILE.toml", "Read options from here; those given as flags go before.")
 
 

@@ -72,6 +72,45 @@ class Watch:
             self.bar = None
 
 
+class Count:
+    """Tells a comparison as it goes: what was read, then how many of its tasks are done."""
+
+    def __init__(self, silent: bool) -> None:
+        self.silent = silent
+        self.started = time.monotonic()
+        self.open = False
+
+    def on_data(self, data: str, design: str) -> None:
+        from softreg.report import line
+
+        if not self.silent:
+            narrate(line("data", data))
+            narrate(line("design", design))
+
+    def on_progress(self, done: int, total: int) -> None:
+        if self.silent or not wanted(sys.stderr):
+            return
+        full, empty = ("█", "░") if _can_show(sys.stderr, "█░") else ("#", "-")
+        part = int(WIDTH * done / total)
+        text = f"  {full * part}{empty * (WIDTH - part)} {done} of {total} fits judged, "
+        sys.stderr.write(f"\r{text}{time.monotonic() - self.started:.0f} s")
+        sys.stderr.flush()
+        self.open = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        if self.open:
+            sys.stderr.write("\n")
+            self.open = False
+
+
 class Bar:
     """A callback that redraws one line of ``stream`` with each iterate, ten times a second at most.
 

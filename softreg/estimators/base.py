@@ -33,7 +33,7 @@ from softreg.estimators.inputs import (
 from softreg.estimators.warn import ConvergenceWarning, next_step, sentence
 from softreg.estimators.watch import CallbackSupportMixin, Progress, SklearnCallbacks, callback_context
 from softreg.minimise import Callback, Diverged, Status
-from softreg.objective import Objective, logits
+from softreg.objective import Objective, all_logits
 from softreg.penalties import L2
 from softreg.rows import make_rows, one_thread_blas
 from softreg.solvers import SOLVERS
@@ -440,14 +440,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """(n, K) logits in float64, and the type of X."""
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        W = self._weights
-        rows = make_rows(X, np.zeros(X.shape[0], dtype=np.intp), n_classes=W.shape[1])
-        Z = np.empty((X.shape[0], W.shape[1]))
-        at = 0
-        for block in rows.blocks():
-            Z[at : at + block.X.shape[0]] = logits(block.X, W)
-            at += block.X.shape[0]
-        return Z, X.dtype
+        return all_logits(X, self._weights), X.dtype
 
     def decision_function(self, X: Any) -> Array:
         """Logits z = W'x + b, float64.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from softreg.workflows.checking import GradcheckResult, gradcheck
-    from softreg.workflows.comparing import ComparedModel, CompareResult, compare
+    from softreg.workflows.comparing import CompareResult, check_strict, compare
     from softreg.workflows.environment import Environment, env
     from softreg.workflows.evaluating import EvaluateResult, evaluate
     from softreg.workflows.explaining import explain_logits, explain_row
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The names of each file of this package.
 _HOMES = {
-    "comparing": ("CompareResult", "ComparedModel", "compare"),
+    "comparing": ("CompareResult", "check_strict", "compare"),
     "environment": ("Environment", "env"),
     "evaluating": ("EvaluateResult", "evaluate"),
     "explaining": ("explain_logits", "explain_row"),
@@ -37,7 +37,6 @@ _HOMES = {
 __all__ = [
     "Claim",
     "CompareResult",
-    "ComparedModel",
     "Environment",
     "EvaluateResult",
     "FitPlan",
@@ -47,6 +46,7 @@ __all__ = [
     "PredictResult",
     "TuneResult",
     "VerifyResult",
+    "check_strict",
     "compare",
     "env",
     "evaluate",

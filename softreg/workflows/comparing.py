@@ -1,217 +1,259 @@
-"""Compare: softmax and both hinges on one split, under one budget, each judged by all three losses."""
+"""Compare: models on the same folds of a table, or on one set of test rows."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Mapping
+import csv
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from softreg.metrics import json_number, losses_table
-from softreg.minimise import Callback, Status
-from softreg.objective import Objective
-from softreg.penalties import L2
-from softreg.rows import make_rows
+import numpy as np
+from numpy.typing import NDArray
+
+from softreg.comparison.comparing import compare_rows
+from softreg.comparison.judging import WITH_INTERVAL, Manner
+from softreg.comparison.result import Comparison
+from softreg.config import CompareRun
+from softreg.errors import FitError, UsageError
+from softreg.files import atomic_write
+from softreg.folds import Fold, repeated
+from softreg.tables import encode, label_text
+from softreg.text import nearest, safe_text
 from softreg.training import Settings
-from softreg.workflows.fitting import FitPlan, make_plan, outcome, run
+from softreg.workflows.inputs import describe
+from softreg.workflows.models import parse_models
 from softreg.workflows.outputs import check_outputs
-from softreg.workflows.preparing import Prepared, metrics_of, prepare
+from softreg.workflows.preparing import Prepared, prepare
 
-#: In the order of the losses in every row.
-LOSSES = ("softmax", "weston_watkins", "crammer_singer")
-FRACTION = 0.2
+Array = NDArray[Any]
 
-CAVEAT = (
-    "One split is too little to call a winner: intervals that overlap are a tie, and another --seed may reverse the "
-    "order."
-)
-
-
-@dataclass(frozen=True, eq=False)
-class ComparedModel:
-    """One model of a comparison.
-
-    Attributes
-    ----------
-    name : str
-        Its loss.
-    status, message : str
-    accuracy : float
-    interval : (float, float)
-        Of the validation rows, 95 % (Wilson).
-    log_loss : float or None
-        Of the validation rows, nats per row; softmax only.
-    losses, train_losses : (float, float, float)
-        Mean softmax, Weston-Watkins and Crammer-Singer loss of validation and of training rows.
-    zero_gradient, n_train : int
-        Training rows on which a plain hinge is exactly flat, of how many.
-    passes, seconds : float
-    certificate, tol : float
-    certified : bool
-    history : mapping
-    """
-
-    name: str
-    status: str
-    message: str
-    accuracy: float
-    interval: tuple[float, float]
-    log_loss: float | None
-    losses: tuple[float, float, float]
-    train_losses: tuple[float, float, float]
-    zero_gradient: int
-    n_train: int
-    passes: float
-    seconds: float
-    certificate: float
-    tol: float
-    certified: bool
-    history: Mapping[str, list[Any]]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values only, without the history."""
-        return {
-            "name": self.name,
-            "status": self.status,
-            "message": self.message,
-            "accuracy": json_number(self.accuracy),
-            "interval": list(self.interval),
-            "log_loss": json_number(self.log_loss),
-            "losses": dict(zip(LOSSES, map(json_number, self.losses), strict=True)),
-            "train_losses": dict(zip(LOSSES, map(json_number, self.train_losses), strict=True)),
-            "zero_gradient": self.zero_gradient,
-            "n_train": self.n_train,
-            "passes": json_number(self.passes),
-            "seconds": json_number(self.seconds),
-            "certificate": json_number(self.certificate),
-            "tol": self.tol,
-            "certified": self.certified,
-        }
+FOLDS = 5
+REPEATS = 2
+#: The target of every certificate: what is left of a gap moves no metric that a table can show.
+TOL = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
 class CompareResult:
-    """The models, in the order softmax, Weston-Watkins, Crammer-Singer, and how far to believe the comparison."""
+    """A comparison, and what was written."""
 
-    rows: tuple[ComparedModel, ...]
-    data: str
-    split: str
-    caveat: str
+    comparison: Comparison
     saved: tuple[str, ...]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.comparison.warnings
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only."""
-        return {
-            "data": self.data,
-            "split": self.split,
-            "models": [row.to_json() for row in self.rows],
-            "caveat": self.caveat,
-            "saved": list(self.saved),
-            "notes": list(self.notes),
-            "warnings": list(self.warnings),
-        }
+        return {**self.comparison.to_json(), "saved": list(self.saved)}
 
 
 def compare(
     data: str,
     *,
-    target: str | None = None,
     settings: Settings | None = None,
-    validation_fraction: float | None = None,
-    group: str | None = None,
-    plot: str | None = None,
-    progress: Callback | None = None,
-    on_plan: Callable[[FitPlan], None] | None = None,
+    run: CompareRun | None = None,
+    command: str | None = None,
+    on_data: Callable[[str, str], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    **options: Any,
 ) -> CompareResult:
-    """Train softmax and both plain hinges on the same rows with the same settings.
+    """Fit models to the same rows of a table, judge them on the same other rows, and test whether they differ.
 
     Parameters
     ----------
-    data, target, group, progress
-        As for `softreg.workflows.fit`.
+    data : str
+        The table.
     settings : Settings, optional
-        Their ``loss`` and ``squared`` are not used.
-    validation_fraction : float, optional
-        0.2 by default.
-    plot : str, optional
-        Draw the three loss curves here.
-    on_plan : callable, optional
-        Called before each of the three fits.
+        Of every loss, where a model does not name its own; their ``loss`` is not used, ``tol`` is 1e-4 by default.
+    run : CompareRun, optional
+        Everything else; ``options`` are its fields by name.
+    command : str, optional
+        For the report: how to do this again.
+    on_data : callable, optional
+        Called with what was understood of the table and of the design, before the first fit.
+    on_progress : callable, optional
+        Called with the number of tasks done and of all.
 
     Raises
     ------
     UsageError, DataError, OutputError, FitError
     """
-    settings = settings or Settings()
-    check_outputs({"--plot": plot}, [data])
-    fraction = FRACTION if validation_fraction is None else validation_fraction
-    ready = prepare(data, target=target, settings=settings, validation_fraction=fraction, group=group)
-    rows = []
-    for name in LOSSES:
-        chosen = replace(settings, loss=name, squared=False)
-        plan = make_plan(ready, chosen)
-        if on_plan is not None:
-            on_plan(plan)
-        rows.append(_compared(ready, chosen, progress))
-    saved = []
-    if plot is not None:
-        from softreg.plots import LossDisplay
+    run = run or CompareRun(**options)
+    settings = _settings(settings)
+    outputs = {"--plot": run.plot, "--report": run.report, "--folds-out": run.folds_out}
+    check_outputs(outputs, [data, run.test])
+    metric, shape = _metric(run.metric), _shape(run.shape)
+    if run.plot is not None:
+        from softreg.plots.comparison import check_picture
 
-        histories = {row.name: row.history for row in rows}
-        LossDisplay.from_histories(histories, unit="nats or margin units per row", note="each under its own loss").save(
-            plot
-        )
-        saved.append(plot)
-    warnings = [f"{row.name}: {row.message}" for row in rows if not Status(row.status).is_fine]
-    return CompareResult(
-        rows=tuple(rows),
-        data=plan.data,
-        split=ready.split_text or "",
-        caveat=CAVEAT,
-        saved=tuple(saved),
+        check_picture(run.picture)
+    contenders = parse_models(run.models, settings)
+    _check_design(run)
+    ready = prepare(
+        data,
+        target=run.target,
+        settings=settings,
+        validation=run.test,
+        validation_fraction=run.validation_fraction,
+        group=run.group,
+    )
+    X, test, names = _chosen(ready, run.features)
+    if shape is not None and shape[0] * shape[1] != len(names):
+        raise UsageError(f"--shape {run.shape}: {shape[0] * shape[1]} pixels, the table has {len(names)} features")
+    repeats, ids = None, None
+    if test is None:
+        n_folds, n_repeats = run.cv or FOLDS, run.repeats or REPEATS
+        repeats = repeated(ready.y, ready.n_classes, n_folds, n_repeats, settings.random_state, ready.groups)
+    else:
+        ids = _test_ids(run, ready)
+    classes = tuple(safe_text(label_text(label), 40) for label in ready.classes.tolist())
+    text = describe(ready.rows)
+    if on_data is not None:
+        on_data(text, ready.split_text or _folds_text(repeats, ready.groups is not None, settings.random_state))
+    compared = compare_rows(
+        contenders,
+        X,
+        ready.y,
+        classes,
+        names,
+        repeats=repeats,
+        test=test,
+        groups=ready.groups,
+        manner=Manner(metric, run.tune, settings.random_state, settings.margin),
+        data=text,
+        split_text=ready.split_text,
+        ids=ids,
+        image_shape=shape,
+        n_jobs=settings.n_jobs,
         notes=ready.notes,
-        warnings=(*ready.warnings, *warnings),
+        warnings=ready.warnings,
+        command=command,
+        on_progress=on_progress,
     )
+    saved = _write(run, compared, ready.y, classes, repeats)
+    return CompareResult(compared, saved)
 
 
-def _compared(ready: Prepared, settings: Settings, progress: Callback | None) -> ComparedModel:
-    trained = run(ready, settings, [], progress)
-    result = trained.result
-    if result.status is Status.INTERRUPTED:
-        signal.raise_signal(result.signal or signal.SIGINT)  # a table of fewer models compares nothing
-    assert ready.validation is not None
-    validation = metrics_of(*ready.validation, trained.W, settings)
-    apart, train = (
-        losses_table(
-            Objective(
-                make_rows(X, y, None, n_classes=ready.n_classes, n_jobs=settings.n_jobs),
-                settings.make_loss(),
-                L2(0.0),
-                settings.fit_intercept,
-            ),
-            trained.W,
-            settings.margin,
-        )
-        for X, y in (ready.validation, (ready.X, ready.y))
-    )
-    last = result.history.last()
-    return ComparedModel(
-        name=settings.loss,
-        status=str(result.status),
-        message=outcome(ready, trained),
-        accuracy=validation.accuracy,
-        interval=validation.interval,
-        log_loss=validation.log_loss,
-        losses=apart.means,
-        train_losses=train.means,
-        zero_gradient=train.zero_gradient,
-        n_train=train.n,
-        passes=last["passes"],
-        seconds=last["seconds"],
-        certificate=float(result.certificate.value),
-        tol=settings.target,
-        certified=bool(result.certificate.meets(settings.target)),
-        history=result.history,
-    )
+def _settings(settings: Settings | None) -> Settings:
+    settings = settings or Settings()
+    if settings.early_stopping:
+        raise UsageError("compare: early stopping has no place here: its models are fitted to their optimum")
+    return replace(settings, tol=TOL) if settings.tol is None else settings
+
+
+def _metric(name: str) -> str:
+    if name not in WITH_INTERVAL:
+        meant = nearest(name, WITH_INTERVAL)
+        hint = f"did you mean {meant}?" if meant else f"one of {', '.join(WITH_INTERVAL)}"
+        raise UsageError(f"--metric {safe_text(name, 40)}: nothing that a test could decide ({hint})")
+    return name
+
+
+def _shape(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise UsageError(f"--shape '{safe_text(text, 40)}': height and width in pixels, 28x28 say")
+    return int(height), int(width)
+
+
+def _check_design(run: CompareRun) -> None:
+    if run.test is not None and run.validation_fraction is not None:
+        raise UsageError("--test and --validation-fraction both choose the rows to judge on: give one of them")
+    single = "--test" if run.test is not None else "--validation-fraction" if run.validation_fraction else None
+    for option, value, least in (("--cv", run.cv, 2), ("--repeats", run.repeats, 1)):
+        if value is not None and single is not None:
+            raise UsageError(f"{option} draws folds, {single} judges on one set of rows: give one of them")
+        if value is not None and value < least:
+            raise UsageError(f"{option} {value}: {least} or more")  # of a call from Python; flags were checked before
+    if single is not None and run.folds_out is not None:
+        raise UsageError(f"--folds-out writes folds, and with {single} there are none")
+
+
+def _chosen(ready: Prepared, features: str | None) -> tuple[Any, tuple[Any, Array] | None, tuple[str, ...]]:
+    """X, test rows and column names, of all columns or of those that are named."""
+    names = ready.rows.table.feature_names
+    if features is None:
+        return ready.X, ready.validation, names
+    wanted = [name.strip() for name in features.split(",")]
+    columns = []
+    for name in wanted:
+        if name not in names:
+            meant = nearest(name, names)
+            hint = f" (did you mean {safe_text(meant, 40)}?)" if meant else ""
+            raise UsageError(f"--features: the table has no column '{safe_text(name, 60)}'{hint}")
+        if names.index(name) in columns:
+            raise UsageError(f"--features: '{safe_text(name, 60)}' is named twice")
+        columns.append(names.index(name))
+    test = None if ready.validation is None else (ready.validation[0][:, columns], ready.validation[1])
+    return ready.X[:, columns], test, tuple(wanted)
+
+
+def _test_ids(run: CompareRun, ready: Prepared) -> list[str]:
+    """Numbers of the test rows in their file, the first row being 1."""
+    if run.test is None:
+        from softreg.workflows.splits import same_rows
+
+        assert ready.split_record is not None
+        split = same_rows(ready.split_record, ready.rows.y, ready.classes, ready.rows.table.groups)
+        assert split is not None
+        return [str(i + 1) for i in split.validation.tolist()]
+    from softreg.tables import read_table
+
+    table = read_table(run.test, ready.rows.table.recipe.target, features=ready.rows.table.feature_names)
+    assert table.y is not None
+    return [str(i + 1) for i in np.flatnonzero(encode(table.y, ready.classes) >= 0).tolist()]
+
+
+def _folds_text(repeats: Sequence[Sequence[Fold]] | None, grouped: bool, seed: int) -> str:
+    assert repeats is not None
+    n_folds, n_repeats = len(repeats[0]), len(repeats)
+    how = "whole groups" if grouped else "stratified"
+    return f"{n_folds} folds, {n_repeats} repeat{'s' * (n_repeats > 1)} ({how}, seed {seed})"
+
+
+def _write(
+    run: CompareRun,
+    compared: Comparison,
+    y: Array,
+    classes: tuple[str, ...],
+    repeats: Sequence[Sequence[Fold]] | None,
+) -> tuple[str, ...]:
+    saved = []
+    if run.report is not None:
+        compared.to_html(run.report)
+        saved.append(run.report)
+    if run.plot is not None:
+        compared.plot(run.picture).save(run.plot)
+        saved.append(run.plot)
+    if run.folds_out is not None and repeats is not None:
+        with atomic_write(run.folds_out, "wb") as file:
+            file.write(folds_csv(y, classes, repeats).encode())
+        saved.append(run.folds_out)
+    return tuple(saved)
+
+
+def folds_csv(y: Array, classes: Sequence[str], repeats: Sequence[Sequence[Fold]]) -> str:
+    """A line for each row: its number, its label, and the fold that judges it in each repeat (0: none does)."""
+    which = np.zeros((len(y), len(repeats)), dtype=int)
+    for r, parts in enumerate(repeats):
+        for number, (_, judged) in enumerate(parts, 1):
+            which[judged, r] = number
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "label", *(f"repeat_{r}" for r in range(1, len(repeats) + 1))])
+    writer.writerows([i + 1, classes[y[i]], *which[i].tolist()] for i in range(len(y)))
+    return text.getvalue()
+
+
+def check_strict(compared: Comparison) -> None:
+    """FitError where a model has failed or is not certified."""
+    for model in compared.models:
+        if model.error is not None:
+            raise FitError(f"--strict: {model.name} failed: {model.error}")
+        if model.certified is False:
+            raise FitError(f"--strict: {model.name}: {model.n_certified} of {model.n_fits} fits are certified")

@@ -18,7 +18,7 @@ from softreg.minimise import Callback, Diverged, History, Status
 from softreg.solvers import make_solver
 from softreg.store import Model
 from softreg.tables import label_text
-from softreg.text import safe_text
+from softreg.text import safe_text, short
 from softreg.training import Problem, Settings, Trained, build, train
 from softreg.workflows.history import HistoryLog
 from softreg.workflows.inputs import describe
@@ -354,20 +354,6 @@ def objective_text(problem: Problem, settings: Settings) -> str:
     if settings.class_weight is not None:
         parts.append("classes weighted")
     return f"{mean}{penalty}   {', '.join(parts)}"
-
-
-def short(value: float) -> str:
-    """A number as a user would type it: 1e-4, 0.05, 3.
-
-    >>> short(0.0001), short(0.01), short(0.05), short(2e-06), short(1.0), short(0.0)
-    ('1e-4', '1e-2', '0.05', '2e-6', '1', '0')
-    """
-    plain = f"{value:.4g}"
-    mantissa, _, exponent = f"{value:.3e}".partition("e")
-    powers = f"{float(mantissa):g}e{int(exponent)}"
-    # Of equal length only 0.01, which is a power of ten and says so.
-    shorter = len(powers) < len(plain) or (len(powers) == len(plain) and float(mantissa) == 1)
-    return powers if value and ("e" in plain or shorter) else plain
 
 
 def outcome(ready: Prepared, trained: Trained) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import DataError, UsageError
+from softreg.folds import pinned_groups
 from softreg.tables import label_text
 from softreg.text import listing, safe_text
 
@@ -116,7 +115,7 @@ def _by_class(y: Array, n_classes: int, fraction: float, seed: int) -> tuple[Arr
 def _by_group(y: Array, groups: Array, n_classes: int, fraction: float, seed: int) -> tuple[Array, bool]:
     from sklearn.model_selection import GroupShuffleSplit
 
-    codes, pinned = _pinned_groups(y, groups, n_classes)
+    codes, pinned = pinned_groups(y, groups, n_classes)
     free = np.flatnonzero(~pinned[codes])
     n_free = len(np.unique(codes[free]))
     if n_free < 2:
@@ -132,18 +131,6 @@ def _by_group(y: Array, groups: Array, n_classes: int, fraction: float, seed: in
     return np.sort(free[apart]), bool(pinned.any())
 
 
-def _pinned_groups(y: Array, groups: Array, n_classes: int) -> tuple[Array, Array]:
-    """Codes of the groups, and which of them hold all rows of a class: those are always trained on."""
-    labels, codes = np.unique(groups, return_inverse=True)
-    codes = codes.reshape(-1)
-    pinned = np.zeros(len(labels), dtype=bool)
-    for k in range(n_classes):
-        where = np.unique(codes[y == k])
-        if len(where) == 1:
-            pinned[where] = True
-    return codes, pinned
-
-
 def _check_every_class(y: Array, classes: Array) -> None:
     missing = np.flatnonzero(np.bincount(y, minlength=len(classes)) == 0)
     if len(missing):
@@ -152,41 +139,3 @@ def _check_every_class(y: Array, classes: Array) -> None:
             f"all rows of class '{label}' would be kept apart and none trained on: "
             "choose a smaller --validation-fraction or another --seed"
         )
-
-
-def folds(y: Array, n_classes: int, n_folds: int, seed: int, groups: Array | None = None) -> Iterator[Split]:
-    """``n_folds`` splits, or as many as rows and groups allow, whose validation rows are all different.
-
-    Each fold has its share of every class.  Rows of classes that cannot be divided (one row, or one group) are in
-    training every time.
-
-    Raises
-    ------
-    DataError
-        There are not two folds.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    counts = np.bincount(y, minlength=n_classes)
-    if groups is None:
-        free, codes = np.flatnonzero(counts[y] >= 2), None
-        most = int(counts.max())
-    else:
-        codes, pinned = _pinned_groups(y, groups, n_classes)
-        free = np.flatnonzero(~pinned[codes])
-        most = min(len(np.unique(codes[free])), int(np.bincount(y[free], minlength=1).max(initial=0)))
-    n_folds = min(n_folds, most)
-    if n_folds < 2:
-        raise DataError("--tune: too few rows or groups for cross-validation")
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splitter = kind(n_splits=n_folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds: as said above
-        parts = list(splitter.split(np.zeros(len(free)), y[free], None if codes is None else codes[free]))
-    for number, (_, validation) in enumerate(parts):
-        apart = np.zeros(len(y), dtype=bool)
-        apart[free[validation]] = True
-        train = np.flatnonzero(~apart)
-        if not apart.any() or (np.bincount(y[train], minlength=n_classes) == 0).any():
-            raise DataError("--tune: a class has all its rows in the groups of one fold: choose another --seed")
-        yield Split(train, np.flatnonzero(apart), f"fold {number + 1} of {n_folds}", {"kind": "fold", "fold": number})

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import FitError, UsageError
+from softreg.folds import folds
 from softreg.metrics import loss_name
 from softreg.minimise import Diverged, Status
+from softreg.text import short
 from softreg.training import DEFAULT_ALPHA, Settings, train
 from softreg.workflows.preparing import Prepared, metrics_of, prepare
-from softreg.workflows.splits import folds
 
 Array = NDArray[Any]
 
@@ -97,13 +98,13 @@ def tune_prepared(
     settings = replace(settings, early_stopping=False)
     totals = np.zeros(len(ALPHAS))
     n_rows, done, loose = 0, 0, 0
-    parts = list(folds(ready.y, ready.n_classes, FOLDS, settings.random_state, ready.groups))
+    parts = folds(ready.y, ready.n_classes, FOLDS, settings.random_state, ready.groups)
     report = on_tuning or (lambda done, total: None)
     report(0, len(parts) * len(ALPHAS))
-    for fold in parts:
-        n_rows += len(fold.validation)
-        X, y = ready.X[fold.train], ready.y[fold.train]
-        X_apart, y_apart = ready.X[fold.validation], ready.y[fold.validation]
+    for rows, apart in parts:
+        n_rows += len(apart)
+        X, y = ready.X[rows], ready.y[rows]
+        X_apart, y_apart = ready.X[apart], ready.y[apart]
         W = None
         for i, alpha in enumerate(ALPHAS):
             W, fine = _fit(X, y, replace(settings, alpha=alpha), ready.n_classes, W)
@@ -130,8 +131,6 @@ def _fit(X: Any, y: Array, settings: Settings, n_classes: int, W0: Array | None)
 
 
 def _result(losses: Array, n_folds: int, n_rows: int, loose: int, settings: Settings) -> TuneResult:
-    from softreg.workflows.fitting import short
-
     best = int(losses.argmin())
     alpha = ALPHAS[best]
     n_fits = n_folds * len(ALPHAS)
