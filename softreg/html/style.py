@@ -38,7 +38,10 @@ ul { padding-left: 1.2rem; }
 .warning { border-left: 4px solid var(--warn); background: var(--warn-tint); padding: .7rem 1.2rem; margin: 1.2rem 0; }
 .warning ul { margin: .2rem 0; max-width: none; }
 .scroll { overflow-x: auto; margin: .8rem 0 .4rem; }
-table { border-collapse: separate; border-spacing: 0; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: min(100%, 24rem); }
+table {
+  border-collapse: separate; border-spacing: 0; min-width: min(100%, 24rem);
+  font-size: .9rem; font-variant-numeric: tabular-nums;
+}
 th, td { padding: .34rem .9rem .34rem 0; text-align: left; vertical-align: top; }
 th { font-weight: 600; }
 thead th { border-bottom: 1.5px solid var(--ink); vertical-align: bottom; }
