@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -289,6 +290,15 @@ def test_without_a_penalty_the_hinge_comes_to_rest_and_softmax_grows_without_end
     norms = [v for v in grows.watcher.joined(grows.trained.result.history)["norm"] if v is not None]
     assert (np.diff(norms) > 0).all()
     assert norms[-1] > 1.2 * norms[len(norms) // 2]
+
+
+def test_without_a_penalty_softmax_names_the_class_that_is_separated():
+    frame = {"softmax": SoftmaxRegression(alpha=0.0), "bayes": GaussianNB()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        done = compare(frame, X, y, cv=3, repeats=1, n_jobs=1)
+    [note] = [note for note in done.notes if note.startswith("softmax, fitted to all 150 rows: ")]
+    assert "0" in note  # setosa
 
 
 def test_the_crammer_singer_minimum_of_iris_without_penalty():

@@ -18,6 +18,7 @@ from softreg.minimise import Status
 from softreg.objective import all_logits
 from softreg.rows import make_rows, one_thread_blas
 from softreg.scores import METRICS, all_scores, score
+from softreg.separation import Separation
 
 Array = NDArray[Any]
 
@@ -107,6 +108,8 @@ class Portrait:
         Of its loss.
     margins, masses : (n,) arrays
         Of each training row z_y - max of the others, and half the sum of the gradient's absolute values.
+    separation : Separation or None
+        Of softmax without a penalty: which classes are told apart so well that no finite optimum exists.
     """
 
     W: Array
@@ -116,6 +119,7 @@ class Portrait:
     masses: Array
     status: str
     message: str
+    separation: Separation | None = None
 
 
 def judge(
@@ -227,6 +231,7 @@ def portrait_of(fitted: LinearFit, X: Any, y: Array) -> Portrait:
         masses=masses,
         status=str(trained.result.status),
         message=trained.result.message,
+        separation=trained.separation,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.comparison.contenders import Contender, Linear
-from softreg.comparison.judging import ALPHAS, WITH_INTERVAL, Manner, Outcome
+from softreg.comparison.judging import ALPHAS, WITH_INTERVAL, Manner, Outcome, Portrait
 from softreg.comparison.result import Comparison, Design, Disagreements, Estimate, ModelSummary, agreement
 from softreg.comparison.running import Judged
 from softreg.inference import (
@@ -89,7 +89,7 @@ def summarise(
         points=points,
         image_shape=image_shape,
         folds=tuple(view.fold_rows()),
-        notes=(*notes, *view.notes()),
+        notes=(*notes, *view.notes(), *_separations(judged.portraits, classes, feature_names, portrait_text)),
         warnings=(*warnings, *view.warnings(models)),
         margin=manner.margin,
         command=command,
@@ -155,7 +155,7 @@ class _View:
             if not np.isfinite(values).all():
                 found[metric] = Estimate(math.nan)
             elif metric in WITH_INTERVAL:
-                found[metric] = Estimate(*corrected_interval(values, self.ratio))
+                found[metric] = Estimate(*_within(corrected_interval(values, self.ratio), metric))
             else:
                 found[metric] = Estimate(self._pooled_calibration_error(name, "Q" if calibrated else "P"))
         return found
@@ -398,6 +398,23 @@ class _View:
 
 
 _PROBABILITY = {name for name, metric in METRICS.items() if metric.needs_probabilities}
+
+
+def _within(interval: tuple[float, float, float], metric: str) -> tuple[float, float, float]:
+    """An approximate interval cut to where the metric can be: from 0, and to 1 of a share or an F1."""
+    value, low, high = interval
+    return value, max(low, 0.0), min(high, 1.0) if METRICS[metric].greater_is_better else high
+
+
+def _separations(
+    portraits: Mapping[str, Portrait], classes: Sequence[str], features: Sequence[str], fitted: str
+) -> list[str]:
+    """Which classes are separated, and by what, of each model for which no finite optimum exists."""
+    return [
+        f"{name}, {fitted}: {portrait.separation.sentence(list(classes), list(features))}"
+        for name, portrait in portraits.items()
+        if portrait.separation is not None
+    ]
 
 
 def _mean(values: Any) -> float | None:
