@@ -399,7 +399,7 @@ def test_the_page_adapts_to_night_telephones_and_paper(page):
 
 
 def test_runs_without_penalty_are_measured_from_what_bounds_them():
-    from softreg.html.pictures import bounds
+    from softreg.plots.comparison import bounds
 
     c = a_comparison()
     models = tuple(replace(model, alphas=(0.0,)) for model in c.models)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from softreg.errors import DataError
 from softreg.html.writing import text
-from softreg.plots.comparison import COMPARISON_PICTURES
-from softreg.plots.curves import Clock
+from softreg.plots.comparison import COMPARISON_PICTURES, histories
 from softreg.plots.display import Display
 from softreg.plots.inline import inline_svg
 from softreg.plots.loss import LossDisplay
-from softreg.plots.traces import SuboptimalityDisplay
 
 if TYPE_CHECKING:
     from softreg.comparison import Comparison
@@ -30,45 +28,8 @@ def _named(kind: str, **options: Any) -> Callable[[Comparison], Display]:
     return lambda c: COMPARISON_PICTURES[kind](c).plot(**options)
 
 
-def histories(c: Comparison, unit: str | None = None) -> dict[str, Any]:
-    """The history of each model that was watched, with that unit of loss; empty columns of the others.
-
-    So every model keeps its place, and with it its colour.
-    """
-    columns: dict[str, list[float]] = {name: [] for portrait in c.portraits.values() for name in portrait.history}
-    found: dict[str, Any] = {}
-    for name in c.names:
-        portrait = c.portraits.get(name)
-        known = portrait is not None and unit in (None, portrait.unit)
-        found[name] = portrait.history if known and portrait is not None else columns
-    if not any(history["iteration"] for history in found.values() if history):
-        raise DataError("no model was watched while it was fitted")
-    return found
-
-
 def _losses(unit: str) -> Callable[[Comparison], Display]:
     return lambda c: LossDisplay.from_histories(histories(c, unit), unit=unit)
-
-
-def bounds(c: Comparison) -> dict[str, float]:
-    """Lower bounds of the objectives of models without penalty, whose certificate is no gap."""
-    found = {}
-    for model in c.models:
-        portrait = c.portraits.get(model.name)
-        if portrait is not None and 0.0 in model.alphas:
-            known = [value for value in portrait.history["objective"] if value is not None]
-            # Separated rows push the loss towards 0, which it never reaches.
-            found[model.name] = 0.0 if portrait.status == "separated" or not known else min(known)
-    return found
-
-
-def _suboptimality(x: Clock) -> Callable[[Comparison], Display]:
-    def draw(c: Comparison) -> Display:
-        runs = histories(c)
-        certified = [name for name, portrait in c.portraits.items() if portrait.status == "certified"]
-        return SuboptimalityDisplay(runs, bounds=bounds(c), certified=certified).plot(x=x)
-
-    return draw
 
 
 METRICS = Picture(
@@ -128,13 +89,13 @@ STORY: tuple[tuple[str, str, tuple[Picture, ...]], ...] = (
                 "Crammer–Singer.",
             ),
             Picture(
-                _suboptimality("passes"),
+                _named("suboptimality", x="passes"),
                 "Way left to the optimum, against work",
                 "All losses on one axis: the objective above its lower bound, as a part of what it was at the start. A "
                 "ringed end is certified.",
             ),
             Picture(
-                _suboptimality("seconds"),
+                _named("suboptimality", x="seconds"),
                 "Way left to the optimum, against time",
                 "The same against the solver's clock, without what was watched for these pictures.",
             ),

@@ -23,10 +23,45 @@ if TYPE_CHECKING:
     from softreg.comparison import Comparison
 
 
-def _of_portraits(c: Comparison, column: str) -> dict[str, Any]:
+def _of_rows(c: Comparison, column: str) -> dict[str, Any]:
+    """A column of each portrait; an empty one of models that were not watched, which keep their colour so."""
+    _check_watched(c)
+    return {name: getattr(c.portraits[name], column) if name in c.portraits else () for name in c.names}
+
+
+def _weights_of(c: Comparison) -> dict[str, Any]:
+    _check_watched(c)
+    return {name: portrait.W for name, portrait in c.portraits.items()}
+
+
+def _check_watched(c: Comparison) -> None:
     if not c.portraits:
         raise DataError("only models of softreg are watched while they are fitted: there is none here")
-    return {name: getattr(portrait, column) for name, portrait in c.portraits.items()}
+
+
+def histories(c: Comparison, unit: str | None = None) -> dict[str, Any]:
+    """The history of each model that was watched, with that unit of loss; empty columns of the others."""
+    _check_watched(c)
+    columns: dict[str, list[float]] = {name: [] for portrait in c.portraits.values() for name in portrait.history}
+    found: dict[str, Any] = {}
+    for name in c.names:
+        portrait = c.portraits.get(name)
+        found[name] = portrait.history if portrait is not None and unit in (None, portrait.unit) else columns
+    if not any(history["iteration"] for history in found.values()):
+        raise DataError(f"no model has a loss in {unit}")
+    return found
+
+
+def bounds(c: Comparison) -> dict[str, float]:
+    """Lower bounds of the objectives of models without penalty, whose certificate is no gap."""
+    found = {}
+    for model in c.models:
+        portrait = c.portraits.get(model.name)
+        if portrait is not None and 0.0 in model.alphas:
+            known = [value for value in portrait.history["objective"] if value is not None]
+            # Separated rows push the loss towards 0, which it never reaches.
+            found[model.name] = 0.0 if portrait.status == "separated" or not known else min(known)
+    return found
 
 
 def _metrics(c: Comparison) -> Display:
@@ -50,26 +85,27 @@ def _differences(c: Comparison) -> Display:
 
 def _loss(c: Comparison) -> Display:
     return LossDisplay(
-        _of_portraits(c, "history"),
+        histories(c),
         unit="nats or margin units per row",
         note=f"each under its own loss, {c.portrait_text}",
     )
 
 
 def _suboptimality(c: Comparison) -> Display:
-    return SuboptimalityDisplay(_of_portraits(c, "history"))
+    certified = [name for name, portrait in c.portraits.items() if portrait.status == "certified"]
+    return SuboptimalityDisplay(histories(c), bounds=bounds(c), certified=certified)
 
 
 def _trace(column: str, log: bool = False) -> Callable[[Comparison], Display]:
-    return lambda c: TracesDisplay(_of_portraits(c, "history"), column, log=log)
+    return lambda c: TracesDisplay(histories(c), column, log=log)
 
 
 def _margins(c: Comparison) -> Display:
-    return MarginsDisplay(_of_portraits(c, "margins"), margin=c.margin)
+    return MarginsDisplay(_of_rows(c, "margins"), margin=c.margin)
 
 
 def _masses(c: Comparison) -> Display:
-    return MassesDisplay(_of_portraits(c, "masses"))
+    return MassesDisplay(_of_rows(c, "masses"))
 
 
 def _reliability(c: Comparison) -> Display:
@@ -78,14 +114,14 @@ def _reliability(c: Comparison) -> Display:
 
 
 def _weights(c: Comparison) -> Display:
-    coefficients = {name: W[:-1].T for name, W in _of_portraits(c, "W").items()}
+    coefficients = {name: W[:-1].T for name, W in _weights_of(c).items()}
     return WeightsDisplay.from_models(coefficients, c.classes, c.feature_names, shape=c.image_shape)
 
 
 def _regions(c: Comparison) -> Display:
     if c.points is None:
         raise DataError("regions need exactly two features (--features a,b)")
-    return RegionsDisplay(_of_portraits(c, "W"), *c.points, c.classes, c.feature_names)
+    return RegionsDisplay(_weights_of(c), *c.points, c.classes, c.feature_names)
 
 
 def _agreement(c: Comparison) -> Display:
