@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args, get_type_hints
 
 from softreg.errors import UsageError
+from softreg.tables.options import TableOptions
 from softreg.text import nearest, safe_text
 from softreg.training import Settings
 
@@ -29,8 +30,8 @@ class Run:
 
     Parameters
     ----------
-    data : str, optional
-        CSV, TSV or npz file; relative paths count from where the command runs.
+    data : str or list of str, optional
+        Files of one table, or a pattern of their names; relative paths count from where the command runs.
     target : str, optional
         Column of labels.
     group : str, optional
@@ -43,9 +44,13 @@ class Run:
         Choose alpha by cross-validation.
     output, plot, history : str, optional
         Files to write: the model, the loss curve, a CSV row for each iteration.
+    delimiter, header, encoding, na, decimal, max_features
+        How the table is read: see `softreg.tables.TableOptions`, as for
+    features, drop, categorical, id_col, weight_col, target_proba, missing, unknown, max_levels
+        what its columns are for.
     """
 
-    data: str | None = None
+    data: str | list | None = None
     target: str | None = None
     group: str | None = None
     validation: str | None = None
@@ -54,6 +59,26 @@ class Run:
     output: str | None = None
     plot: str | None = None
     history: str | None = None
+    delimiter: str | None = None
+    header: bool = True
+    encoding: str | None = None
+    na: str | list | None = None
+    decimal: str = "."
+    max_features: int | None = None
+    features: str | list | None = None
+    drop: str | list | None = None
+    categorical: str | list | None = None
+    id_col: str | None = None
+    weight_col: str | None = None
+    target_proba: str | None = None
+    missing: str = "error"
+    unknown: str = "ignore"
+    max_levels: int = 100
+
+    @property
+    def tables(self) -> TableOptions:
+        """How a table is read and prepared; UsageError for what cannot be."""
+        return TableOptions.from_text(**asdict(self))
 
 
 @dataclass(frozen=True)
@@ -85,7 +110,6 @@ class CompareRun(Run):
     repeats: int | None = None
     test: str | None = None
     metric: str = "accuracy"
-    features: str | None = None
     shape: str | None = None
     picture: str = "loss"
     report: str | None = None
@@ -217,7 +241,14 @@ KINDS = _kinds()
 #: What a fit takes.
 KEYS = [f.name for f in (*fields(Run), *fields(Settings))]
 _CHOICES = ("loss", "solver", "class_weight", "learning_rate", "metric")
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list of texts",
+    type(None): "none",
+}
 
 
 def _typed(key: str, value: Any, shown: str) -> Any:
@@ -226,7 +257,7 @@ def _typed(key: str, value: Any, shown: str) -> Any:
     if isinstance(value, str) and str in kinds:
         return value.replace("-", "_") if key in _CHOICES else value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        fits = type(value) in kinds
+        fits = type(value) in kinds and not (isinstance(value, list) and not all(type(v) is str for v in value))
     elif isinstance(value, int):
         fits = int in kinds or float in kinds
         if fits and int not in kinds:
@@ -245,7 +276,7 @@ def _typed(key: str, value: Any, shown: str) -> Any:
 def read_value(key: str, text: Any) -> Any:
     """Text of the command line as a value of the type of its key; ``none`` unsets what a file has set."""
     kinds = KINDS[key]
-    if isinstance(text, bool):
+    if isinstance(text, bool | list):
         return text
     if type(None) in kinds and str not in kinds and text.lower() == "none":
         return None
@@ -288,8 +319,14 @@ def _check_run(run: Run, places: Mapping[str, str]) -> None:
     if run.validation is not None and fraction is not None:
         raise UsageError("--validation and --validation-fraction both name validation rows: give one of them")
     for key, value in asdict(run).items():
-        if value == "":
+        if value == "" or value == []:
             raise UsageError(f"{places[key].strip()}: is empty, a name is needed")
+    try:
+        run.tables  # noqa: B018
+    except UsageError as error:
+        flag, _, rest = str(error).partition(" ")
+        place = places.get(flag.removeprefix("--").replace("-", "_"), f"{flag} ")
+        raise UsageError(f"{place}{rest}") from None
 
 
 def _settings_message(error: ValueError, values: Mapping[str, Any], places: Mapping[str, str]) -> str:
@@ -326,6 +363,8 @@ def _shown_text(text: str) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, str):
         # A basic string: JSON's escapes are a part of TOML's, except that DEL must be escaped too.
         import json

@@ -201,13 +201,16 @@ def confusion_kernel(block: Block, loss: Loss, W: Array) -> tuple[Any, ...]:
     with np.errstate(over="ignore", invalid="ignore"):
         Z = logits(block.X, W)
         losses = loss.value(Z, block.y)
-    counts = _confusion(block.y, Z.argmax(axis=1), W.shape[1], block.weight)
+    likeliest = block.y.argmax(axis=1) if block.y.ndim == 2 else block.y
+    counts = _confusion(likeliest, Z.argmax(axis=1), W.shape[1], block.weight)
     s = np.ones(len(Z)) if block.weight is None else block.weight
     return float(s @ losses), counts, float(s @ s)
 
 
 def measure(rows: Rows, loss: Loss, W: Array) -> Metrics:
-    """Metrics of the model W (p + 1, K) on rows with class codes, in one pass and no more than a block of logits.
+    """Metrics of the model W (p + 1, K) on rows, in one pass and no more than a block of logits.
+
+    Soft labels count as their likeliest class in the confusion, and as they are in the loss.
 
     Raises
     ------

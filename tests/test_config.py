@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from softreg.cli.options import COMPARE, LOSS, RUN, SETTINGS
+from softreg.cli.options import COMPARE, LOSS, RUN, SETTINGS, TABLES
 from softreg.config import ALIASES, KINDS, CompareRun, Run, configure
 from softreg.errors import UsageError
 from softreg.training import Settings
@@ -29,15 +29,15 @@ def refusal(given=None, path=None):
 def test_options_are_the_fields_of_settings_and_run_and_the_keys_of_a_file():
     settings, run = {f.name for f in fields(Settings)}, {f.name for f in fields(Run)}
     assert {*LOSS, *SETTINGS} == settings
-    assert {*RUN, "data"} == run  # data is an argument
+    assert {*RUN, *TABLES, "data"} == run  # data is an argument
     compared = {f.name for f in fields(CompareRun)}
     assert {*COMPARE, "data"} <= compared
     assert set(KINDS) == settings | run | compared
 
 
-@pytest.mark.parametrize("name", [*LOSS, *SETTINGS, *RUN, *COMPARE])
+@pytest.mark.parametrize("name", [*LOSS, *SETTINGS, *RUN, *TABLES, *COMPARE])
 def test_each_flag_is_spelled_like_its_key(name):
-    [option] = ({**LOSS, **SETTINGS, **RUN, **COMPARE})[name].__metadata__
+    [option] = ({**LOSS, **SETTINGS, **RUN, **TABLES, **COMPARE})[name].__metadata__
     flags = [flag.removeprefix("--") for flag in (option.default, *option.param_decls) if isinstance(flag, str)]
     assert name.replace("_", "-") in [flag.split("/")[0] for flag in flags]
 
@@ -104,6 +104,7 @@ def test_early_stopping_keeps_a_tenth_apart_unless_told_otherwise():
     [
         {},
         {"alpha": "1e-3", "target": 'say "hé\\"\x7f\t', "tune": True, "max_iter": "7", "learning_rate": "0.5"},
+        {"data": ["a.csv", "b.csv"], "na": "NA,?", "features": ["a", "b,c"], "header": False, "missing": "mean"},
         {"loss": "weston-watkins", "squared": True, "class_weight": "balanced", "tol": "1e-9", "C": "3"},
     ],
 )

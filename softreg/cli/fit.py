@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from softreg.cli.options import CONFIG, LOSS, RUN, SETTINGS, Manner, OptionalTable, takes
+from softreg.cli.options import CONFIG, LOSS, RUN, SETTINGS, TABLES, Manner, OptionalTables, takes
 from softreg.cli.printing import narrate, result
 
 
-@takes(run=RUN, settings={**LOSS, **SETTINGS})
+@takes(run={**RUN, **TABLES}, settings={**LOSS, **SETTINGS})
 def fit(
-    data: OptionalTable = None,
+    data: OptionalTables = None,
     *,
     run: dict[str, Any],
     settings: dict[str, Any],
@@ -31,7 +31,7 @@ def fit(
     from softreg.errors import UsageError
     from softreg.text import safe_text
 
-    given = {**run, **settings} if data is None else {"data": data, **run, **settings}
+    given = {"data": data[0] if len(data) == 1 else data, **run, **settings} if data else {**run, **settings}
     asked = configure(given, config)
     if print_config:
         result(asked.to_toml())
@@ -49,6 +49,7 @@ def fit(
             validation=asked.run.validation,
             validation_fraction=asked.run.validation_fraction,
             group=asked.run.group,
+            options=asked.run.tables,
             tune=asked.run.tune,
             output=asked.run.output,
             plot=asked.run.plot,

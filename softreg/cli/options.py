@@ -15,6 +15,13 @@ from typing import Annotated, Any
 import typer
 
 Table = Annotated[str, typer.Argument(metavar="DATA", help="CSV or TSV file with a header line, or npz.")]
+OptionalTables = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DATA...",
+        help="CSV, TSV, JSON lines, Parquet, svmlight or npz, also gzipped; several files of one table; - for stdin.",
+    ),
+]
 OptionalTable = Annotated[
     str | None, typer.Argument(metavar="DATA", help="CSV or TSV file with a header line, or npz.")
 ]
@@ -95,6 +102,25 @@ COMPARE: dict[str, Any] = {
     "plot": _text("plot", "FILE", "Draw one picture: .png, .svg or .pdf."),
     "picture": _text("picture", "KIND", "Which: loss (default), metrics, differences, margins, …"),
     "folds_out": _text("folds-out", "FILE", "Write which fold each row is in, as CSV."),
+}
+
+#: How a table is read, and what its columns are for.
+TABLES: dict[str, Any] = {
+    "features": _text("features", "A,B,…", "Learn from these columns only."),
+    "drop": _text("drop", "A,B,…", "Leave these columns out."),
+    "categorical": _text("categorical", "A,B,…", "Take these as categories even if they look like numbers."),
+    "id_col": _text("id-col", "COLUMN", "Names the rows; never learned from."),
+    "weight_col": _text("weight-col", "COLUMN", "How often each row counts; never learned from."),
+    "target_proba": _text("target-proba", "'P_*'", "Columns with a probability for each class, * being the class."),
+    "missing": _text("missing", "HOW", "Missing cells: error (default), drop the row, mean, median, indicator."),
+    "unknown": _text("unknown", "HOW", "Categories never seen, when predicting: ignore (default) or error."),
+    "max_levels": _text("max-levels", "COUNT", "Categories a column keeps; rarer ones become one; 100."),
+    "na": _text("na", "A,B,…", "Texts that mean that a value is missing, as an empty cell does."),
+    "delimiter": _text("delimiter", "CHAR", "Between cells; found in the first line unless given."),
+    "header": _switch("header", "Whether the first line holds names; else columns are x1, x2, …"),
+    "decimal": _text("decimal", "CHAR", "Decimal point: . (default) or a comma."),
+    "encoding": _text("encoding", "NAME", "Of text that is not UTF-8, such as latin-1."),
+    "max_features": _text("max-features", "COUNT", "Most features that an svmlight file may have."),
 }
 
 CONFIG = _text("config", "FILE.toml", "Read options from here; those given as flags go before.")

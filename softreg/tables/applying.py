@@ -137,9 +137,8 @@ def read_known(source: Source, recipe: Recipe, *, needed: tuple[str, ...], group
     y = None if roles.target is None else gathered.coded[roles.target].classes()
     soft = gathered.soft if roles.target_proba else None
     if soft is not None:
-        # Only the model knows its classes by name: here they are the columns' names.
-        y = (np.arange(soft.shape[1]), soft.argmax(axis=1))
-    if y is not None:
+        y = (np.arange(soft.shape[1]), soft.argmax(axis=1))  # their names are the model's to know
+    if y is not None and soft is None:
         notes += labels.lookalikes(y[0])
     groups = None if roles.group is None else gathered.coded[roles.group].classes()
     weight = gathered.weight
@@ -150,7 +149,7 @@ def read_known(source: Source, recipe: Recipe, *, needed: tuple[str, ...], group
         labels=y,
         groups=None if groups is None else groups[0][groups[1]],
         recipe=recipe if roles.target is not None or recipe.target_proba else replace(recipe, target=None),
-        fingerprint=fingerprint(recipe.features, X, [y, groups], [weight, soft]),
+        fingerprint=fingerprint(recipe.features, X, [y if soft is None else None, groups], [weight, soft]),
         weight=weight,
         soft=soft,
         n_missing=sum(count for count, _ in gathered.missing.values()),

@@ -29,7 +29,7 @@ class Delimited:
 
     def __init__(self, file: BinaryIO, path: str, options: TableOptions, names: Sequence[str] | None = None) -> None:
         """``names`` are those of the files before, which this one must have too."""
-        self.path, self.notes, self.header = path, list[str](), not options.no_header
+        self.path, self.notes, self.header = path, list[str](), options.header
         self._decimal = options.decimal
         separator = None if options.delimiter is None else options.delimiter.encode()
         self._reader = RecordReader(file, path, separator)
@@ -40,7 +40,7 @@ class Delimited:
             raise DataError(f"{path}: blank lines only" if self._reader.n_blank else f"{path}: the file is empty")
         head, below = first.behead()
         fields = split_record(head, self._reader.separator)
-        if options.no_header:
+        if not options.header:
             self.names, self._first = [f"x{j}" for j in range(1, len(fields) + 1)], first
         else:
             self.names, self._first = [name.strip(" ") for name in fields], below

@@ -79,7 +79,7 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
         unknown=options.unknown,
         na=options.na,
         decimal=options.decimal,
-        header=not options.no_header,
+        header=options.header,
         delimiter=options.delimiter,
         encoding=options.encoding,
     )
@@ -87,7 +87,9 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
     numbers = gathered.numbers
     recipe = replace(recipe, sparse=_is_sparse(path, recipe, numbers, codes))
     if gathered.missing and options.missing != "drop":
-        notes.append(f"filled {gathered.empty_cells()}")
+        numeric = options.missing if options.missing != "indicator" else "mean and an indicator"
+        how = f"numbers get the {numeric}, categories a level of their own"
+        notes.append(f"missing cells: {gathered.empty_cells()}; {how}")
     X = recipe.assemble(numbers, codes)
     if roles.target_proba:
         classes = y[0]
@@ -105,7 +107,7 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
         labels=y,
         groups=None if groups is None else groups[0][groups[1]],
         recipe=recipe,
-        fingerprint=fingerprint(recipe.features, X, [y, groups], [weight, soft]),
+        fingerprint=fingerprint(recipe.features, X, [None if roles.target_proba else y, groups], [weight, soft]),
         weight=weight,
         soft=soft,
         n_missing=sum(count for count, _ in gathered.missing.values()),
@@ -246,18 +248,3 @@ def _missing_cells(gathered: Gathered) -> str:
         f"empty cells: {gathered.empty_cells()} "
         "(--missing mean fills them, --missing drop leaves such rows out; also median, indicator)"
     )
-
-
-def describe_columns(recipe: Recipe) -> str:
-    """How many columns of which kind: ``5 numeric columns, 2 of categories (6 levels)``."""
-    kinds_ = [column.kind for column in recipe.columns]
-    numeric, boolean, category = (kinds_.count(kind) for kind in ("number", "boolean", "category"))
-    parts = []
-    if numeric or not (boolean or category):
-        parts.append(f"{numeric} numeric column{'s' * (numeric != 1)}")
-    if boolean:
-        parts.append(f"{boolean} true/false")
-    if category:
-        levels = sum(column.width for column in recipe.columns if column.is_category)
-        parts.append(f"{category} of text ({levels} levels)")
-    return ", ".join(parts)

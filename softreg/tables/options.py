@@ -20,8 +20,8 @@ class TableOptions:
     ----------
     delimiter : str, optional
         One character between cells; else found in the first line.
-    no_header : bool
-        The first line is data: columns are called x1 … xp.
+    header : bool
+        Whether the first line holds names; if not, columns are called x1 … xp.
     encoding : str, optional
         Of text that is not UTF-8.
     na : tuple of str
@@ -45,7 +45,7 @@ class TableOptions:
     """
 
     delimiter: str | None = None
-    no_header: bool = False
+    header: bool = True
     encoding: str | None = None
     na: tuple[str, ...] = ()
     decimal: str = "."
@@ -87,7 +87,9 @@ class TableOptions:
         values = {f.name: given[f.name] for f in fields(cls) if given.get(f.name) is not None}
         for name in ("na", "features", "drop", "categorical"):
             if name in values and isinstance(values[name], str):
-                values[name] = tuple(part.strip() for part in values[name].split(","))
+                values[name] = values[name].split(",")
+            if name in values:
+                values[name] = tuple(part.strip() for part in values[name])
         if values.get("delimiter") in ("\\t", "tab"):
             values["delimiter"] = "\t"
         return cls(**values)

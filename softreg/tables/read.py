@@ -95,7 +95,7 @@ def _learned(data: Paths, target: str | None, group: str | None, options: TableO
             return learn(cast(Any, source), target, group, options)
         given = [
             f"--{name.replace('_', '-')}"
-            for name in ("features", "drop", "categorical", "id_col", "weight_col", "target_proba", "no_header")
+            for name in ("features", "drop", "categorical", "id_col", "weight_col", "target_proba")
             if getattr(options, name)
         ]
         if given:
@@ -194,7 +194,7 @@ def reading_options(recipe: Recipe) -> TableOptions:
     """How a file is read that the recipe is to be applied to."""
     return TableOptions(
         delimiter=recipe.delimiter,
-        no_header=not recipe.header,
+        header=recipe.header,
         encoding=recipe.encoding,
         na=recipe.na,
         decimal=recipe.decimal,

@@ -299,6 +299,21 @@ def column_code(column: Column, code: np.ndarray) -> np.ndarray:
     return np.where(code == MISSING_CODE, missing, code) if column.missing else code
 
 
+def describe_columns(recipe: Recipe) -> str:
+    """How many columns of which kind: ``5 numeric columns, 2 of categories (6 levels)``."""
+    kinds = [column.kind for column in recipe.columns]
+    numeric, boolean, category = (kinds.count(kind) for kind in ("number", "boolean", "category"))
+    parts = []
+    if numeric or not (boolean or category):
+        parts.append(f"{numeric} numeric column{'s' * (numeric != 1)}")
+    if boolean:
+        parts.append(f"{boolean} true/false")
+    if category:
+        levels = sum(column.width for column in recipe.columns if column.is_category)
+        parts.append(f"{category} of text ({levels} levels)")
+    return ", ".join(parts)
+
+
 def _from_version_1(value: dict[str, Any]) -> dict[str, Any]:
     """The description of a recipe as softreg 0.1 wrote it: numbers only."""
     _check(set(value) - {"version"} == {"features", "target", "label_type"}, "the set of the recipe's keys")

@@ -47,7 +47,7 @@ def choose(path: str, names: Sequence[str], target: str | None, group: str | Non
                 f"{path}: --target-proba '{shown}' matches {listing(proba) or 'no column'}{_columns(names)}"
             )
     elif target is None:
-        suggestion = safe_text(shlex.quote(names[-1] if not options.no_header else str(len(names))), 40)
+        suggestion = safe_text(shlex.quote(names[-1] if options.header else str(len(names))), 40)
         raise UsageError(f"{path}: which column is the target? columns: {listing(names)} (add --target {suggestion})")
     else:
         target = _position(target, names, options)
@@ -127,7 +127,7 @@ def glob_escape(text: str) -> str:
 
 
 def _position(target: str, names: Sequence[str], options: TableOptions) -> str:
-    if not options.no_header or target in names:
+    if options.header or target in names:
         return target
     try:
         place = int(target)

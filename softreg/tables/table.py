@@ -66,6 +66,8 @@ class Table:
     def codes(self, classes: np.ndarray) -> np.ndarray:
         """(n,) the place of each row's label in ``classes``, -1 where it is none of them."""
         assert self.labels is not None
+        if self.soft is not None:  # in the order of the classes
+            return self.labels[1]
         return labels.encode(self.labels[0], classes)[self.labels[1]]
 
     def line(self, row: int) -> int:

@@ -174,12 +174,12 @@ def _check_design(run: CompareRun) -> None:
         raise UsageError(f"--folds-out writes folds, and with {single} there are none")
 
 
-def _chosen(ready: Prepared, features: str | None) -> tuple[Any, tuple[Any, Array] | None, tuple[str, ...]]:
+def _chosen(ready: Prepared, features: str | list[str] | None) -> tuple[Any, tuple[Any, Array] | None, tuple[str, ...]]:
     """X, test rows and column names, of all columns or of those that are named."""
     names = ready.rows.table.feature_names
     if features is None:
         return ready.X, ready.validation, names
-    wanted = [name.strip() for name in features.split(",")]
+    wanted = [name.strip() for name in (features.split(",") if isinstance(features, str) else features)]
     columns = []
     for name in wanted:
         if name not in names:
@@ -204,7 +204,7 @@ def _test_ids(run: CompareRun, ready: Prepared) -> list[str]:
         return [str(i + 1) for i in split.validation.tolist()]
     from softreg.tables import read_table
 
-    table = read_table(run.test, ready.rows.table.recipe.target, features=ready.rows.table.feature_names)
+    table = read_table(run.test, recipe=ready.rows.table.recipe)
     assert table.y is not None
     return [str(i + 1) for i in np.flatnonzero(encode(table.y, ready.classes) >= 0).tolist()]
 

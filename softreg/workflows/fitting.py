@@ -17,13 +17,14 @@ from softreg.metrics import Metrics, json_number
 from softreg.minimise import Callback, Diverged, History, Status
 from softreg.solvers import make_solver
 from softreg.store import Model
-from softreg.tables import label_text
+from softreg.tables import TableOptions, label_text
+from softreg.tables.opening import Paths
 from softreg.text import safe_text, short
 from softreg.training import Problem, Settings, Trained, build, train
 from softreg.workflows.history import HistoryLog
 from softreg.workflows.inputs import describe
 from softreg.workflows.outputs import check_outputs
-from softreg.workflows.preparing import Prepared, metrics_of, prepare
+from softreg.workflows.preparing import Prepared, prepare
 
 if TYPE_CHECKING:
     from softreg.workflows.tuning import TuneResult
@@ -140,10 +141,11 @@ def certificate_json(certificate: Certificate) -> dict[str, Any]:
 
 
 def fit(
-    data: str,
+    data: Paths,
     *,
     target: str | None = None,
     settings: Settings | None = None,
+    options: TableOptions | None = None,
     validation: str | None = None,
     validation_fraction: float | None = None,
     group: str | None = None,
@@ -160,12 +162,14 @@ def fit(
 
     Parameters
     ----------
-    data : str
-        CSV, TSV or npz file.
+    data : str or sequence of str
+        File of a table, or several of one: CSV, TSV, JSON lines, Parquet, svmlight or npz; ``-`` is standard input.
     target : str, optional
         The column of labels; needed except for npz.
     settings : Settings, optional
         ``random_state`` also seeds the split.
+    options : TableOptions, optional
+        How the table is read, and what its columns are for.
     validation : str, optional
         File of validation rows.
     validation_fraction : float, optional
@@ -197,7 +201,7 @@ def fit(
         The fit diverged, or ``strict`` is not met; ``output`` is left as it was.
     """
     settings = settings or Settings()
-    check_outputs({"--output": output, "--plot": plot, "--history": history}, [data, validation])
+    check_outputs({"--output": output, "--plot": plot, "--history": history}, [*_names(data), validation])
     ready = prepare(
         data,
         target=target,
@@ -205,6 +209,7 @@ def fit(
         validation=validation,
         validation_fraction=validation_fraction,
         group=group,
+        options=options,
     )
     tuned = None
     if tune:
@@ -230,12 +235,12 @@ def run(ready: Prepared, settings: Settings, watchers: list[Any], progress: Call
     """Train on prepared rows; FitError where even the start is not finite or the solver diverged."""
     try:
         trained = train(
-            ready.X,
-            ready.y,
-            None,
+            ready.part.X,
+            ready.part.y,
+            ready.part.weight,
             settings,
             n_classes=ready.n_classes,
-            validation=ready.kept,
+            validation=None if ready.kept is None else (ready.kept.X, ready.kept.y, ready.kept.weight),
             callbacks=[*watchers, *([] if progress is None else [progress])],
         )
     except Diverged as error:
@@ -255,7 +260,7 @@ def _finish(
     plan: FitPlan,
     tuned: TuneResult | None,
     trained: Trained,
-    data: str,
+    data: Paths,
     target: str | None,
     output: str | None,
     plot: str | None,
@@ -267,8 +272,8 @@ def _finish(
     interrupted = result.status is Status.INTERRUPTED
     if strict and not result.status.is_fine and not interrupted:
         raise FitError(f"{message} (--strict)")
-    train_metrics = metrics_of(ready.X, ready.y, trained.W, settings)
-    validation_metrics = None if ready.validation is None else metrics_of(*ready.validation, trained.W, settings)
+    train_metrics = ready.part.metrics(trained.W, settings)
+    validation_metrics = None if ready.kept is None else ready.kept.metrics(trained.W, settings)
     model = make_model(ready, trained, message, train_metrics, validation_metrics)
     saved: list[str] = []
     interrupted_path = None
@@ -316,7 +321,9 @@ def _finish(
 def make_plan(ready: Prepared, settings: Settings, tuning: str | None = None) -> FitPlan:
     """What will be minimised and how, before it is."""
     # Without standardizing, which would read all the data: neither alpha nor the choice of a solver depends on it.
-    problem = build(ready.X, ready.y, None, replace(settings, standardize=False), ready.n_classes)
+    problem = build(
+        ready.part.X, ready.part.y, ready.part.weight, replace(settings, standardize=False), ready.n_classes
+    )
     solver, reason = make_solver(
         settings.solver,
         problem.objective,
@@ -404,7 +411,7 @@ def _notes(
 
 
 def _next(
-    ready: Prepared, settings: Settings, trained: Trained, data: str, target: str | None, output: str | None
+    ready: Prepared, settings: Settings, trained: Trained, data: Paths, target: str | None, output: str | None
 ) -> str | None:
     """A command that leads on from here."""
     if trained.result.status is Status.INTERRUPTED:
@@ -413,12 +420,18 @@ def _next(
     if output is None:
         column = "" if target is None else f" --target {q(target)}"
         apart = " --validation-fraction 0.2" if ready.validation is None else ""
-        return f"softreg fit {q(data)}{column}{apart} --output model.softreg"
+        files = " ".join(map(q, _names(data)))
+        return f"softreg fit {files}{column}{apart} --output model.softreg"
     names = ready.rows.table.feature_names
     side = math.isqrt(len(names))
     pixels = side * side == len(names) and side >= 4 and _are_pixels(names)
     shape = f" --shape {side}x{side}" if pixels else ""
     return f"softreg plot weights {q(output)}{shape} --output weights.png"
+
+
+def _names(data: Paths) -> list[str]:
+    """The files of a table as they were named."""
+    return [os.fspath(path) for path in ([data] if isinstance(data, str | os.PathLike) else data)]
 
 
 def _are_pixels(names: tuple[str, ...]) -> bool:
@@ -440,7 +453,7 @@ def make_model(ready: Prepared, trained: Trained, message: str, train: Metrics, 
         alpha=problem.alpha,
         C=problem.C,
         n_rows=len(ready.y),
-        class_counts=np.bincount(ready.y, minlength=ready.n_classes),
+        class_counts=_class_counts(ready),
         objective=result.value,
         certificate=result.certificate,
         witness=result.witness,
@@ -456,6 +469,12 @@ def make_model(ready: Prepared, trained: Trained, message: str, train: Metrics, 
         metrics={"train": train.summary(), "validation": None if validation is None else validation.summary()},
         split=ready.split_record,
     )
+
+
+def _class_counts(ready: Prepared) -> Any:
+    """Rows of each class, or their shares of soft labels."""
+    y = ready.part.y
+    return np.bincount(y, minlength=ready.n_classes) if y.ndim == 1 else y.sum(axis=0)
 
 
 def draw(path: str, histories: dict[str, Any], settings: Settings, note: str | None) -> None:

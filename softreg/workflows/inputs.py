@@ -13,7 +13,7 @@ from softreg.errors import DataError
 from softreg.store import Model
 from softreg.tables import Table, TableOptions, label_text, read_table
 from softreg.tables.opening import Paths
-from softreg.tables.recipe import Recipe
+from softreg.tables.recipe import Recipe, describe_columns
 from softreg.text import listing, safe_text
 
 Array = NDArray[Any]
@@ -24,12 +24,17 @@ CLASSES_NAMED = 6
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Rows X of a table with class codes y into ``classes``; ``notes`` are for the user."""
+    """Rows X of a table with class codes y into ``classes``; ``notes`` are for the user.
+
+    ``weight`` (n,) and ``soft`` (n, K), a probability for each class, are there where the table has them.
+    """
 
     table: Table
     X: Any
     y: Array
     classes: Array
+    weight: Array | None = None
+    soft: Array | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -45,7 +50,7 @@ def read_training(
     table = read_table(data, target, group=group, options=options)
     assert table.labels is not None
     classes, codes = table.labels
-    return Labelled(table, table.X, codes, classes, table.notes)
+    return Labelled(table, table.X, codes, classes, table.weight, table.soft, table.notes)
 
 
 def read_for_classes(path: Paths, recipe: Recipe, classes: Array) -> Labelled:
@@ -90,7 +95,7 @@ def _known(table: Table, classes: Array) -> Labelled:
     codes = table.codes(classes)
     known = codes >= 0
     if known.all():
-        return Labelled(table, table.X, codes, classes, table.notes)
+        return Labelled(table, table.X, codes, classes, table.weight, table.soft, table.notes)
     assert table.y is not None
     labels, counts = np.unique(table.y[~known], return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -102,14 +107,17 @@ def _known(table: Table, classes: Array) -> Labelled:
             f"classes: {listing(list(map(label_text, classes.tolist())))}"
         )
     warning = f"{n} row{'s' * (n > 1)} left out, of labels that training never saw: {shown}"
-    return Labelled(table, table.X[known], codes[known], classes, table.notes, (warning,))
+    weight = None if table.weight is None else table.weight[known]
+    return Labelled(table, table.X[known], codes[known], classes, weight, None, table.notes, (warning,))
 
 
 def describe(rows: Labelled) -> str:
     """What was understood of a table, in a line."""
     table, counts = rows.table, rows.counts
     n, p = table.X.shape
-    columns = f"{p} numeric column{'s' * (p > 1)}" + ("" if isinstance(table.X, np.ndarray) else ", sparse")
+    columns = describe_columns(table.recipe) + ("" if isinstance(table.X, np.ndarray) else ", sparse")
+    if p != len(table.recipe.columns):
+        columns += f" → {p} features"
     names = [safe_text(label_text(label), 24) for label in rows.classes.tolist()]
     low, high = int(counts.min()), int(counts.max())
     if len(names) <= CLASSES_NAMED:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from softreg.errors import UsageError
 from softreg.metrics import Metrics, measure
 from softreg.rows import make_rows
+from softreg.tables import TableOptions
+from softreg.tables.opening import Paths
 from softreg.text import safe_text
 from softreg.training import Settings
 from softreg.workflows.inputs import Labelled, read_for_classes, read_training
@@ -21,8 +23,33 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """Some rows: X, targets y (codes, or a probability for each class), and weights or None."""
+
+    X: Any
+    y: Array
+    weight: Array | None = None
+
+    def take(self, rows: Array) -> Part:
+        """Those rows."""
+        return Part(self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows])
+
+    def metrics(self, W: Array, settings: Settings) -> Metrics:
+        """Metrics of raw-scale weights on these rows."""
+        return metrics_of(self.X, self.y, W, settings, self.weight)
+
+
+def part_of(rows: Labelled) -> Part:
+    """All rows of a table."""
+    return Part(rows.X, rows.y if rows.soft is None else rows.soft, rows.weight)
+
+
+@dataclass(frozen=True, eq=False)
 class Prepared:
-    """What a fit learns from: a table, the rows of it to train on, and rows kept apart (or None)."""
+    """What a fit learns from: a table, the rows of it to train on, and rows kept apart (or None).
+
+    y are class codes.  What is trained on and judged by are ``part`` and ``kept``, which know weights and soft labels.
+    """
 
     rows: Labelled
     X: Any
@@ -33,6 +60,8 @@ class Prepared:
     split_record: dict[str, Any] | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    part: Part
+    kept: Part | None
 
     @property
     def classes(self) -> Array:
@@ -42,20 +71,16 @@ class Prepared:
     def n_classes(self) -> int:
         return len(self.classes)
 
-    @property
-    def kept(self) -> tuple[Any, Array, None] | None:
-        """The validation rows as `softreg.training.train` takes them."""
-        return None if self.validation is None else (*self.validation, None)
-
 
 def prepare(
-    data: str,
+    data: Paths,
     *,
     target: str | None,
     settings: Settings,
     validation: str | None = None,
     validation_fraction: float | None = None,
     group: str | None = None,
+    options: TableOptions | None = None,
 ) -> Prepared:
     """Read ``data`` and keep validation rows apart: those of another file, or a fraction, or none.
 
@@ -67,19 +92,25 @@ def prepare(
         raise UsageError("--validation and --validation-fraction both choose the validation rows: give one of them")
     if settings.early_stopping and validation is None and validation_fraction is None:
         raise UsageError("--early-stopping needs validation rows (add --validation-fraction 0.1)")
-    rows = read_training(data, target, group)
+    rows = read_training(data, target, group, options)
+    whole = part_of(rows)
     table = rows.table
     notes, warnings = list(rows.notes), list(rows.warnings)
     if validation_fraction is not None:
         split = split_rows(rows.y, rows.classes, validation_fraction, settings.random_state, table.groups, group)
         notes += split.notes
-        X, y = rows.X[split.train], rows.y[split.train]
-        kept = (rows.X[split.validation], rows.y[split.validation])
+        part, kept = whole.take(split.train), whole.take(split.validation)
+        codes = (rows.y[split.train], rows.y[split.validation])
         groups = None if table.groups is None else table.groups[split.train]
-        return Prepared(rows, X, y, groups, kept, split.text, split.record, tuple(notes), tuple(warnings))
+        return Prepared(
+            rows, part.X, codes[0], groups, (kept.X, codes[1]), split.text, split.record, tuple(notes),
+            tuple(warnings), part, kept,
+        )  # fmt: skip
     if validation is None:
         none = None if group is None else {"kind": "none", "group": group}
-        return Prepared(rows, rows.X, rows.y, table.groups, None, None, none, tuple(notes), tuple(warnings))
+        return Prepared(
+            rows, rows.X, rows.y, table.groups, None, None, none, tuple(notes), tuple(warnings), whole, None
+        )
     other = read_for_classes(validation, table.recipe, rows.classes)
     notes += other.notes
     name = safe_text(os.path.basename(validation), 80)
@@ -88,10 +119,13 @@ def prepare(
         warnings.append(f"{name} holds the training rows: its metrics are no estimate for new data")
     text = f"{table.n_rows} train, {len(other.y)} validation ({name})"
     record: dict[str, Any] = {"kind": "file", "fingerprint": other.table.fingerprint, "group": group}
-    return Prepared(rows, rows.X, rows.y, table.groups, (other.X, other.y), text, record, tuple(notes), tuple(warnings))
+    return Prepared(
+        rows, rows.X, rows.y, table.groups, (other.X, other.y), text, record, tuple(notes), tuple(warnings), whole,
+        part_of(other),
+    )  # fmt: skip
 
 
-def metrics_of(X: Any, y: Array, W: Array, settings: Settings) -> Metrics:
+def metrics_of(X: Any, y: Array, W: Array, settings: Settings, weight: Array | None = None) -> Metrics:
     """Metrics of raw-scale weights on rows."""
-    rows = make_rows(X, y, None, n_classes=W.shape[1], n_jobs=settings.n_jobs)
+    rows = make_rows(X, y, weight, n_classes=W.shape[1], n_jobs=settings.n_jobs)
     return measure(rows, settings.make_loss(), np.asarray(W))

@@ -16,7 +16,7 @@ from softreg.metrics import loss_name
 from softreg.minimise import Diverged, Status
 from softreg.text import short
 from softreg.training import DEFAULT_ALPHA, Settings, train
-from softreg.workflows.preparing import Prepared, metrics_of, prepare
+from softreg.workflows.preparing import Part, Prepared, prepare
 
 Array = NDArray[Any]
 
@@ -103,23 +103,22 @@ def tune_prepared(
     report(0, len(parts) * len(ALPHAS))
     for rows, apart in parts:
         n_rows += len(apart)
-        X, y = ready.X[rows], ready.y[rows]
-        X_apart, y_apart = ready.X[apart], ready.y[apart]
+        part, judged = ready.part.take(rows), ready.part.take(apart)
         W = None
         for i, alpha in enumerate(ALPHAS):
-            W, fine = _fit(X, y, replace(settings, alpha=alpha), ready.n_classes, W)
+            W, fine = _fit(part, replace(settings, alpha=alpha), ready.n_classes, W)
             loose += not fine
-            loss = metrics_of(X_apart, y_apart, W, settings).loss
+            loss = judged.metrics(W, settings).loss
             assert loss is not None
-            totals[i] += loss * len(y_apart)
+            totals[i] += loss * len(apart)
             done += 1
             report(done, len(parts) * len(ALPHAS))
     return _result(totals / n_rows, len(parts), n_rows, loose, settings)
 
 
-def _fit(X: Any, y: Array, settings: Settings, n_classes: int, W0: Array | None) -> tuple[Array, bool]:
+def _fit(part: Part, settings: Settings, n_classes: int, W0: Array | None) -> tuple[Array, bool]:
     try:
-        trained = train(X, y, None, settings, n_classes=n_classes, W0=W0)
+        trained = train(part.X, part.y, part.weight, settings, n_classes=n_classes, W0=W0)
     except Diverged as error:
         raise FitError(f"--tune: at alpha {settings.alpha:g} the fit diverged: {error}") from error
     result = trained.result

@@ -17,7 +17,7 @@ from softreg.tables import Table
 from softreg.text import safe_text
 from softreg.training import build
 from softreg.workflows.inputs import read_as_training
-from softreg.workflows.preparing import metrics_of
+from softreg.workflows.preparing import Part
 from softreg.workflows.splits import same_rows
 
 Array = NDArray[Any]
@@ -96,16 +96,16 @@ def verify(model: str | Model, data: str) -> VerifyResult:
     settings = fitted.settings
     standard = None if fitted.scale is None or fitted.mean is None else (fitted.mean, fitted.scale)
     try:
-        problem = build(rows.X, rows.y, None, settings, len(fitted.classes), standard)
+        problem = build(rows.part.X, rows.part.y, rows.part.weight, settings, len(fitted.classes), standard)
         with one_thread_blas(), np.errstate(over="ignore", invalid="ignore"):
             found = problem.objective.certify(problem.from_raw(fitted.W), fitted.witness)
-        train = metrics_of(rows.X, rows.y, fitted.W, settings)
-        apart = None if rows.X_apart is None else metrics_of(rows.X_apart, rows.y_apart, fitted.W, settings)
+        train = rows.part.metrics(fitted.W, settings)
+        apart = None if rows.apart is None else rows.apart.metrics(fitted.W, settings)
     except DataError as error:
         raise DataError(f"{table.path}: {error}") from None
     stated, certificate = fitted.certificate, found.certificate
     claims = [
-        Claim("training rows", f"{fitted.n_rows}", f"{len(rows.y)}", fitted.n_rows == len(rows.y)),
+        Claim("training rows", f"{fitted.n_rows}", f"{len(rows.part.y)}", fitted.n_rows == len(rows.part.y)),
         _close("alpha", fitted.alpha, problem.alpha),
         _close("objective", fitted.objective, found.value),
     ]
@@ -139,10 +139,8 @@ def verify(model: str | Model, data: str) -> VerifyResult:
 class _Rows:
     """The rows a model was trained on, and those it kept apart of the same table."""
 
-    X: Any
-    y: Array
-    X_apart: Any
-    y_apart: Any
+    part: Part
+    apart: Part | None
     same_data: bool | None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -151,30 +149,29 @@ class _Rows:
 def _training_rows(model: Model, table: Table) -> _Rows:
     same = None if model.fingerprint is None else table.fingerprint == model.fingerprint
     codes = table.codes(model.classes)
+    whole = Part(table.X, codes if table.soft is None else table.soft, table.weight)
     known = codes >= 0
     if not known.all():
         n = int((~known).sum())
         warning = f"{n} row{'s' * (n > 1)} left out, of labels that training never saw"
         if not known.any():
             raise DataError(f"{table.path}: none of its labels is a class of the model")
-        return _Rows(table.X[known], codes[known], None, None, same, warnings=(warning,))
+        return _Rows(whole.take(np.flatnonzero(known)), None, same, warnings=(warning,))
     split = model.split or {}
     if split.get("kind") != "fraction":
-        return _Rows(table.X, codes, None, None, same)
+        return _Rows(whole, None, same)
     if not same:
-        return _Rows(table.X, codes, None, None, same)
+        return _Rows(whole, None, same)
     try:
         again = same_rows(split, codes, model.classes, table.groups)
     except (KeyError, TypeError):
         raise ModelFileError("the model's record of its split is not as softreg writes it") from None
     if again is None:
         warning = "the training rows cannot be found again: another scikit-learn splits otherwise; all rows are used"
-        return _Rows(table.X, codes, None, None, same, warnings=(warning,))
+        return _Rows(whole, None, same, warnings=(warning,))
     return _Rows(
-        table.X[again.train],
-        codes[again.train],
-        table.X[again.validation],
-        codes[again.validation],
+        whole.take(again.train),
+        whole.take(again.validation),
         same,
         notes=(f"the same split made again: {again.text}",),
     )
