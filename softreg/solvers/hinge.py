@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.certificate import Witness
+from softreg.losses import CrammerSinger
 from softreg.minimise import Iterate
 from softreg.moreau import Moreau
 from softreg.objective import Objective, back_product, logits
 from softreg.rows import Block
-from softreg.solvers.bends import Bends
+from softreg.solvers.ascent import CURVATURE, curvature, rough_start
+from softreg.solvers.bends import WEIGHTS_LIMIT, Bends
 
 Array = NDArray[Any]
 
@@ -22,6 +24,8 @@ Array = NDArray[Any]
 CHUNK = 4096
 #: Width of a kink in units of t: what rounding may hide, and more while steps are cut short.
 NARROW = 1e-4
+#: Rows from which on a start from the dual is worth it where no factor over the weights is.
+MANY_ROWS = 10000
 #: The smallest t at which a given W is looked for on the path.
 NEAREST = 1e-9
 
@@ -45,7 +49,11 @@ class HingePath:
         if not objective.penalty.alpha > 0:
             raise ValueError(f"{self.name}: alpha = {objective.penalty.alpha:g}; it needs a penalty, alpha > 0")
         path = _Path(objective, W0 - W0.mean(axis=1, keepdims=True))
-        moreau = Moreau(objective.loss, path.nearest() if W0.any() else path.largest())  # type: ignore[arg-type]
+        if not W0.any() and _has_rough_start(objective):
+            path.look(Moreau(objective.loss, path.largest()))  # type: ignore[arg-type]
+            yield path.iterate(Moreau(objective.loss, path.largest()), None)  # type: ignore[arg-type]
+            path = _Path(objective, rough_start(objective))
+        moreau = Moreau(objective.loss, path.nearest() if path.W.any() else path.largest())  # type: ignore[arg-type]
         path.look(moreau)
         yield path.iterate(moreau, None)
         factor, misses = self.factor, 0
@@ -69,6 +77,13 @@ class HingePath:
                         return
             factor = self.factor if n <= 5 else min(2 * factor, 0.5) if n > 12 else factor
             moreau = path.predict(moreau, max(factor, 0.3) if path.smoothing < 1e-4 * path.value else factor)
+
+
+def _has_rough_start(objective: Objective) -> bool:
+    """Whether Newton's systems at large t, where most rows bend, would cost more than epochs over their dual."""
+    loss = objective.loss
+    many = objective.rows.shape[0] >= MANY_ROWS and np.prod(objective.shape) > WEIGHTS_LIMIT
+    return bool(many) and isinstance(loss, CrammerSinger) and not loss.squared and curvature(objective) <= CURVATURE
 
 
 class _Path:
