@@ -36,7 +36,7 @@ class HingePath:
 
     From t so large that W stays near 0, a predictor solves for the next t with every row's pattern as it is - exact
     until a row starts or stops to bend - and Newton steps correct it (Allgower & Georg 2003).  Rows without a kink
-    nearby enter no system.
+    nearby enter no system.  Many rows under the Crammer-Singer hinge start further down, from `rough_start`.
     """
 
     factor: float = 0.1
