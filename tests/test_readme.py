@@ -1,4 +1,4 @@
-"""The README shows real commands with their real output."""
+"""The README, and the pages that tell a story, show real commands with their real output."""
 
 import doctest
 import re
@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, environment
 
+PAGES = ("README.md", "docs/softmax-or-hinge.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
 
 #: Below this a number is a gap that rounding made: it may differ on another processor, but must stay below tol.
 TINY = 1e-5
 
 
-def shown():
+def shown(page):
     """(command, output lines) pairs in the order of the page."""
-    for block in BLOCKS:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for block in re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             yield command, output.rstrip("\n").splitlines()
@@ -43,11 +44,12 @@ def place(tmp_path_factory):
 
 
 def test_the_readme_shows_commands():
-    assert len(list(shown())) >= 8
+    assert len(list(shown("README.md"))) >= 8
 
 
-def test_every_command_prints_what_the_readme_shows(place):
-    for command, expected in shown():
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_prints_what_the_page_shows(place, page):
+    for command, expected in shown(page):
         argv = shlex.split(command)
         assert argv[0] == "softreg"
         done = subprocess.run(
@@ -71,7 +73,7 @@ def test_every_command_prints_what_the_readme_shows(place):
                 seconds = 2
             for i, (a, b) in enumerate(zip(words, found, strict=True)):
                 is_time = seconds is not None and i == len(words) - seconds
-                assert is_time or alike(a, b), f"$ {command}\nthe README says {said!r}\nit printed    {line!r}"
+                assert is_time or alike(a, b), f"$ {command}\nthe page says {said!r}\nit printed    {line!r}"
 
 
 def test_the_python_session_is_real():
@@ -81,9 +83,10 @@ def test_the_python_session_is_real():
     assert runner.summarize(verbose=False).failed == 0
 
 
-def test_links_and_pictures_exist():
-    for link in re.findall(r"\]\(([^)#]+)", README):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_pictures_exist(page):
+    for link in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8")):
+        assert ((ROOT / page).parent / link).exists(), link
 
 
 def test_the_gate_runs_the_readmes_test_command():
