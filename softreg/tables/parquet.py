@@ -24,7 +24,7 @@ class Parquet:
     def __init__(self, file: BinaryIO, path: str, options: TableOptions, names: Sequence[str] | None = None) -> None:
         self.path, self.notes, self.header = path, list[str](), True
         _check_ends(file, path)
-        self._at = file.name if isinstance(file.name, str) else f"/dev/fd/{file.fileno()}"
+        self._at = file.name if os.path.isfile(file.name) else f"/dev/fd/{file.fileno()}"
         self._n, self._read = 0, 0
         try:
             self._frame = pl.scan_parquet(self._at, glob=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -194,7 +194,7 @@ class Recipe:
         step = max(1, _CHUNK // max(1, slots))
         chunks = [(start, min(start + step, n)) for start in range(0, n, step)]
         if self.sparse:
-            return self._csr(p, [self._slots(numbers[a:b], [c[a:b] for c in codes]) for a, b in chunks])
+            return _csr(p, (self._slots(numbers[a:b], [c[a:b] for c in codes]) for a, b in chunks))
         X = np.zeros((n, p))
         for a, b in chunks:
             places, values = self._slots(numbers[a:b], [c[a:b] for c in codes])
@@ -225,21 +225,6 @@ class Recipe:
                 number += 1
             slot, at = slot + 1, at + column.width
         return places, values
-
-    def _csr(self, p: int, chunks: list[tuple[np.ndarray, np.ndarray]]) -> csr_array:
-        from scipy.sparse import csr_array
-
-        kept = [values != 0 for _, values in chunks]
-        data = [values[keep] for (_, values), keep in zip(chunks, kept, strict=True)]
-        counts = np.concatenate([np.zeros(1, np.int64), *(keep.sum(axis=1) for keep in kept)])
-        indptr = np.cumsum(counts)
-        width = np.int32 if max(int(indptr[-1]), p) < 2**31 else np.int64
-        indices = [places[keep].astype(width) for (places, _), keep in zip(chunks, kept, strict=True)]
-        empty = [np.empty(0, width)]
-        return csr_array(
-            (np.concatenate([np.empty(0), *data]), np.concatenate([*empty, *indices]), indptr.astype(width)),
-            shape=(len(counts) - 1, p),
-        )
 
     # --- as text ---
 
@@ -287,6 +272,24 @@ class Recipe:
         _check(len(set(names)) == len(names) and not recipe.special.keys() & set(names), "the names of columns")
         _check(target is None or target not in recipe.target_proba, "target")
         return recipe
+
+
+def _csr(p: int, chunks: Iterable[tuple[np.ndarray, np.ndarray]]) -> csr_array:
+    """The (n, p) matrix of rows given as (places, values), some rows at a time."""
+    from scipy.sparse import csr_array
+
+    data, indices, counts = [np.empty(0)], [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+    for places, values in chunks:
+        keep = values != 0
+        data.append(values[keep])
+        indices.append(places[keep].astype(np.int32 if p < 2**31 else np.int64))
+        counts.append(keep.sum(axis=1))
+    indptr = np.cumsum(np.concatenate(counts))
+    width = np.int32 if max(int(indptr[-1]), p) < 2**31 else np.int64
+    return csr_array(
+        (np.concatenate(data), np.concatenate(indices).astype(width, copy=False), indptr.astype(width)),
+        shape=(len(indptr) - 1, p),
+    )
 
 
 def column_code(column: Column, code: np.ndarray) -> np.ndarray:
