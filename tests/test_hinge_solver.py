@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.optimize
+from scipy.optimize import linprog
+from sklearn.datasets import load_iris
 
 from softreg.losses import CrammerSinger, WestonWatkins
 from softreg.minimise import Result, minimise
@@ -17,6 +19,7 @@ from softreg.penalties import L2
 from softreg.rows import DenseRows
 from softreg.solvers.bends import Bends
 from softreg.solvers.hinge import HingePath
+from softreg.training import Settings, train
 from tests.kinds import ROWS, UNSMOOTHED, each, problem, random_problem, table
 
 TOL = 1e-6
@@ -213,3 +216,33 @@ def test_the_witness_is_the_envelopes_gradient() -> None:
     result = solved(objective)
     looser = objective.certify(result.W, replace(result.witness, temperature=100 * result.witness.temperature))
     assert looser.certificate.gap > result.certificate.gap
+
+
+# --- an independent program as oracle -------------------------------------------------------------------------------
+
+
+def linear_program(X, y, K, one_slack_a_rival):
+    """The least mean hinge without a penalty, by HiGHS: slacks for each row (and rival) over the margin's excess."""
+    n, p = X.shape
+    q, m = (p + 1) * K, n * K if one_slack_a_rival else n
+    A = []
+    for r in range(n):
+        for k in set(range(K)) - {int(y[r])}:
+            row = np.zeros(q + m)
+            for column, sign in ((k, 1.0), (int(y[r]), -1.0)):
+                row[column * (p + 1) : (column + 1) * (p + 1)] = sign * np.append(X[r], 1.0)
+            row[q + (r * K + k if one_slack_a_rival else r)] = -1.0
+            A.append(row)
+    cost = np.append(np.zeros(q), np.full(m, 1 / n))
+    free, above_zero = [(None, None)] * q, [(0, None)] * m
+    return linprog(cost, A_ub=np.array(A), b_ub=-np.ones(len(A)), bounds=free + above_zero).fun
+
+
+@pytest.mark.parametrize("loss", ["crammer_singer", "weston_watkins"])
+@pytest.mark.parametrize("columns", [slice(0, 4), slice(0, 2)], ids=["four columns", "two columns"])
+def test_without_a_penalty_the_optimum_is_that_of_a_linear_program(loss, columns):
+    X, y = load_iris(return_X_y=True)
+    X = X[:, columns]
+    least = linear_program(X, y, 3, one_slack_a_rival=loss == "weston_watkins")
+    found = train(X, y, settings=Settings(loss=loss, alpha=0.0, tol=1e-6)).result.value
+    assert least * (1 - 1e-9) <= found <= least * (1 + 1e-6)
