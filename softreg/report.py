@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         EvaluateResult,
         FitPlan,
         FitResult,
+        InspectResult,
         PredictResult,
         VerifyResult,
     )
@@ -305,3 +307,60 @@ def verification_text(verified: VerifyResult) -> str:
     rows = [[row.name, row.stated, row.recomputed, "yes" if row.agrees else "NO"] for row in verified.rows]
     text = table(["", "in the file", "recomputed", "agrees"], rows)
     return f"{text}\n\n{verified.message}" if verified.holds else text
+
+
+# --- inspect -----------------------------------------------------------------------------------------------------
+
+
+def inspection_text(inspected: InspectResult) -> str:
+    """What a model says of itself, its columns, and the weights that matter most."""
+    parts = [line(label, safe_text(text, 300)) for label, text in inspected.facts]
+    for header, rows, rest in _inspection_tables(inspected):
+        parts += ["", _left_table(header, rows), *([rest] if rest else [])]
+    return "\n".join(parts)
+
+
+def inspection_markdown(inspected: InspectResult) -> str:
+    """The same as a page of Markdown."""
+    facts = [[label, safe_text(text, 300)] for label, text in inspected.facts]
+    parts = [f"# {_cell(inspected.file)}", _markdown_table(["", ""], facts)]
+    for header, rows, rest in _inspection_tables(inspected):
+        parts += [_markdown_table(header, rows), *([rest] if rest else [])]
+    return "\n\n".join(parts)
+
+
+def _inspection_tables(inspected: InspectResult) -> Iterator[tuple[list[str], list[list[str]], str]]:
+    """Header, rows, and what is left out: of the columns, and of the weights."""
+    most = 40
+    # Of columns that are all taken as they are, the number says everything.
+    if any((kind, becomes) != ("number", "as it is") for _, kind, becomes in inspected.columns):
+        columns = [[safe_text(cell, 100) for cell in row] for row in inspected.columns[:most]]
+        left = len(inspected.columns) - most
+        yield ["column", "kind", "becomes"], columns, f"and {left} more columns: --json has them" if left > 0 else ""
+    rows = []
+    for top in inspected.top[:most]:
+        weights = ", ".join(f"{safe_text(feature, 30)} {weight:+.3g}" for feature, weight in top.weights)
+        rows.append([name(top.label), f"{top.intercept:+.3g}", weights])
+    left = len(inspected.top) - most
+    yield (
+        ["class", "intercept", "largest weights, in logits per unit of the feature"],
+        rows,
+        f"and {left} more classes: --json has them" if left > 0 else "",
+    )
+
+
+def _left_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, two blanks apart."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in [header, *rows]]
+    return "\n".join("  ".join(cells).rstrip() for cells in lines)
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cell(text: str) -> str:
+    """Text that is nothing but text in Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", safe_text(text, 300))

@@ -17,6 +17,7 @@ from softreg.cli.evaluate import evaluate
 from softreg.cli.explain import explain
 from softreg.cli.fit import fit
 from softreg.cli.gradcheck import gradcheck
+from softreg.cli.inspect import inspect
 from softreg.cli.options import expand
 from softreg.cli.plot import plot
 from softreg.cli.predict import predict
@@ -59,7 +60,7 @@ def _make_app() -> typer.Typer:
     ) -> None:
         """Softmax and multiclass hinge classifiers, each fit with proof of how near the optimum it is."""
 
-    for command in (fit, evaluate, predict, plot, compare, gradcheck, explain, verify, env):
+    for command in (fit, evaluate, predict, plot, compare, gradcheck, explain, verify, inspect, env):
         app.command()(expand(command))
     return app
 

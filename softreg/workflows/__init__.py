@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from softreg.workflows.evaluating import EvaluateResult, evaluate
     from softreg.workflows.explaining import explain_logits, explain_row
     from softreg.workflows.fitting import FitPlan, FitResult, fit
+    from softreg.workflows.inspecting import InspectResult, inspect
     from softreg.workflows.plotting import PlotResult, plot
     from softreg.workflows.predicting import PredictResult, predict
     from softreg.workflows.tuning import TuneResult, tune
@@ -26,6 +27,7 @@ _HOMES = {
     "environment": ("Environment", "env"),
     "evaluating": ("EvaluateResult", "evaluate"),
     "explaining": ("explain_logits", "explain_row"),
+    "inspecting": ("InspectResult", "inspect"),
     "fitting": ("FitPlan", "FitResult", "fit"),
     "checking": ("GradcheckResult", "gradcheck"),
     "plotting": ("PlotResult", "plot"),
@@ -42,6 +44,7 @@ __all__ = [
     "FitPlan",
     "FitResult",
     "GradcheckResult",
+    "InspectResult",
     "PlotResult",
     "PredictResult",
     "TuneResult",
@@ -54,6 +57,7 @@ __all__ = [
     "explain_row",
     "fit",
     "gradcheck",
+    "inspect",
     "plot",
     "predict",
     "tune",
