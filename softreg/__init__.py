@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from softreg.comparison import Comparison, compare
-    from softreg.estimators import ConvergenceWarning, MulticlassSVC, SoftmaxRegression, load
+    from softreg.estimators import ConvergenceWarning, MulticlassSVC, SoftmaxRegression, TableEncoder, load
     from softreg.losses import CrammerSinger, Softmax, WestonWatkins
     from softreg.plots import ConfusionDisplay, ConvergenceDisplay, LossDisplay, WeightsDisplay
     from softreg.softmax import (
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 #: Where each public name lives; a module is imported when one of its names is first used.
 _HOMES = {
     "softreg.comparison": ("Comparison", "compare"),
-    "softreg.estimators": ("ConvergenceWarning", "MulticlassSVC", "SoftmaxRegression", "load"),
+    "softreg.estimators": ("ConvergenceWarning", "MulticlassSVC", "SoftmaxRegression", "TableEncoder", "load"),
     "softreg.losses": ("CrammerSinger", "Softmax", "WestonWatkins"),
     "softreg.plots": ("ConfusionDisplay", "ConvergenceDisplay", "LossDisplay", "WeightsDisplay"),
     "softreg.softmax": (
@@ -47,6 +47,7 @@ __all__ = [
     "MulticlassSVC",
     "Softmax",
     "SoftmaxRegression",
+    "TableEncoder",
     "WeightsDisplay",
     "WestonWatkins",
     "compare",

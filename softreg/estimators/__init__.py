@@ -5,11 +5,13 @@
 ``watch``       lines of progress, and scikit-learn's callbacks
 ``base``        fit, partial_fit and predict, the same for every loss
 ``model_file``  save and load
+``table_encoder``  a table of mixed columns -> a matrix of numbers
 """
 
 from softreg.estimators.model_file import load
 from softreg.estimators.multiclass_svc import MulticlassSVC
 from softreg.estimators.softmax_regression import SoftmaxRegression
+from softreg.estimators.table_encoder import TableEncoder
 from softreg.estimators.warn import ConvergenceWarning
 
-__all__ = ["ConvergenceWarning", "MulticlassSVC", "SoftmaxRegression", "load"]
+__all__ = ["ConvergenceWarning", "MulticlassSVC", "SoftmaxRegression", "TableEncoder", "load"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from softreg.tables.roles import Roles, choose, class_of
 from softreg.tables.table import Table, fingerprint
 from softreg.text import safe_text
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 #: A text column of more different values than this, and than half the rows, names rows and does not describe them.
 _MANY = 20
 #: X is stored sparse where that takes less than this part of the bytes.
@@ -36,41 +40,83 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
     """
     path = source.path
     roles = choose(path, source.names, target, group, options)
+    recipe, gathered, codes, notes = _recipe(source, roles, options)
+    y = _labels(path, gathered, roles, options)
+    if not roles.target_proba:
+        labels.check_classes(path, y[0], gathered.n_rows)
+    notes += labels.lookalikes(y[0])
+    recipe = replace(recipe, label_type="int" if y[0].dtype.kind == "i" else "str")
+    X = recipe.assemble(gathered.numbers, codes)
+    groups = gathered.coded[roles.group].classes() if roles.group is not None else None
+    weight, soft = gathered.weight, gathered.soft
+    return Table(
+        path=path,
+        X=X,
+        feature_names=recipe.features,
+        labels=y,
+        groups=None if groups is None else groups[0][groups[1]],
+        recipe=recipe,
+        fingerprint=fingerprint(recipe.features, X, [y if soft is None else None, groups], [weight, soft]),
+        weight=weight,
+        soft=soft,
+        n_missing=sum(count for count, _ in gathered.missing.values()),
+        n_dropped=gathered.n_dropped,
+        notes=(*roles.notes, *source.notes, *notes),
+        blocks_of_lines=tuple(gathered.lines),
+    )
+
+
+def learn_columns(source: Source, options: TableOptions) -> tuple[Recipe, np.ndarray | csr_array]:
+    """The recipe of a table without labels, and the table prepared by it."""
+    recipe, gathered, codes, _ = _recipe(source, Roles(list(source.names)), options)
+    return recipe, recipe.assemble(gathered.numbers, codes)
+
+
+def _recipe(
+    source: Source, roles: Roles, options: TableOptions
+) -> tuple[Recipe, Gathered, list[np.ndarray], list[str]]:
+    """What becomes of the columns; the rows; codes of the categories among their levels; notes."""
+    path = source.path
     blocks = source.blocks()
     head = _head(blocks)
     plan = _plan(source, roles, options, head)
     gathered = Gathered(source, plan, roles, drop=options.missing == "drop")
     gathered.read(head, blocks)
+    del head
     if not gathered.n_read:
-        below = "data rows below the header" if source.header else "data rows"
-        raise DataError(f"{path}: no {below}")
+        raise DataError(f"{path}: no data rows{' below the header' if source.header else ''}")
     gathered.refuse_missing_roles()
-    notes = [*roles.notes, *source.notes]
     if gathered.missing and options.missing == "error":
-        raise DataError(f"{path}: {_missing_cells(gathered)}")
+        raise DataError(
+            f"{path}: empty cells: {gathered.empty_cells()} "
+            "(--missing mean fills them, --missing drop leaves such rows out; also median, indicator)"
+        )
     if not gathered.n_rows:
         raise DataError(f"{path}: every row has a missing cell: {gathered.empty_cells()} (--missing mean fills them)")
+    notes, columns, codes = list[str](), [], []
     if gathered.n_dropped:
         notes.append(f"dropped {gathered.n_dropped} of {gathered.n_read} rows, with {gathered.empty_cells()}")
-    columns, codes = [], []
+    elif gathered.missing:
+        numeric = options.missing if options.missing != "indicator" else "mean and an indicator"
+        how = f"numbers get the {numeric}, categories a level of their own"
+        notes.append(f"missing cells: {gathered.empty_cells()}; {how}")
     for name in roles.features:
         if name in plan.numbers:
             columns.append(_numeric_column(path, name, plan, gathered, options))
-        else:
-            column, code = _category(path, name, gathered.coded[name], options)
-            columns.append(column)
-            codes.append(code)
-            if column.other:
-                notes.append(
-                    f"column '{safe_text(name, 40)}': {column.other} rarer levels of "
-                    f"{column.other + len(column.levels)} are one (--max-levels {options.max_levels})"
-                )
-    y = _labels(path, gathered, roles, options)
+            continue
+        column, code = _category(path, name, gathered.coded[name], options)
+        columns.append(column)
+        codes.append(code)
+        if column.other:
+            notes.append(
+                f"column '{safe_text(name, 40)}': {column.other} rarer levels of "
+                f"{column.other + len(column.levels)} are one (--max-levels {options.max_levels})"
+            )
     notes += _probable_ids(plan, gathered)
     recipe = Recipe(
         tuple(columns),
         roles.target,
-        "int" if y[0].dtype.kind == "i" else "str",
+        "str",
         id=roles.id,
         weight=roles.weight,
         group=roles.group,
@@ -84,37 +130,7 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
         encoding=options.encoding,
     )
     _check_names(path, recipe)
-    numbers = gathered.numbers
-    recipe = replace(recipe, sparse=_is_sparse(path, recipe, numbers, codes))
-    if gathered.missing and options.missing != "drop":
-        numeric = options.missing if options.missing != "indicator" else "mean and an indicator"
-        how = f"numbers get the {numeric}, categories a level of their own"
-        notes.append(f"missing cells: {gathered.empty_cells()}; {how}")
-    X = recipe.assemble(numbers, codes)
-    if roles.target_proba:
-        classes = y[0]
-    else:
-        labels.check_classes(path, y[0], gathered.n_rows)
-        classes = y[0]
-    notes += labels.lookalikes(classes)
-    groups = gathered.coded[roles.group].classes() if roles.group is not None else None
-    weight = gathered.weight
-    soft = gathered.soft
-    return Table(
-        path=path,
-        X=X,
-        feature_names=recipe.features,
-        labels=y,
-        groups=None if groups is None else groups[0][groups[1]],
-        recipe=recipe,
-        fingerprint=fingerprint(recipe.features, X, [None if roles.target_proba else y, groups], [weight, soft]),
-        weight=weight,
-        soft=soft,
-        n_missing=sum(count for count, _ in gathered.missing.values()),
-        n_dropped=gathered.n_dropped,
-        notes=tuple(notes),
-        blocks_of_lines=tuple(gathered.lines),
-    )
+    return replace(recipe, sparse=_is_sparse(path, recipe, gathered.numbers, codes)), gathered, codes, notes
 
 
 def _head(blocks: Iterator[Cells]) -> list[Cells]:
@@ -241,10 +257,3 @@ def _probable_ids(plan: Plan, gathered: Gathered) -> list[str]:
                     f"(--drop {option} or --id-col {option})"
                 )
     return notes
-
-
-def _missing_cells(gathered: Gathered) -> str:
-    return (
-        f"empty cells: {gathered.empty_cells()} "
-        "(--missing mean fills them, --missing drop leaves such rows out; also median, indicator)"
-    )
