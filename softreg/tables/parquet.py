@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import polars as pl
@@ -26,12 +29,10 @@ class Parquet:
         _check_ends(file, path)
         self._at = file.name if os.path.isfile(file.name) else f"/dev/fd/{file.fileno()}"
         self._n, self._read = 0, 0
-        try:
+        with _readable(path):
             self._frame = pl.scan_parquet(self._at, glob=False)
             self.names = self._frame.collect_schema().names()
             self.n_rows = int(self._frame.select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError) as error:
-            raise _damaged(path, error) from None
         if not self.names:
             raise DataError(f"{path}: a Parquet file without columns")
         for j, name in enumerate(self.names):
@@ -46,13 +47,16 @@ class Parquet:
     def blocks(self) -> Iterator[TypedCells]:
         """All rows, in order."""
         rows = max(1, min(100_000, CELLS // len(self.names)))
-        try:
-            for batch in self._frame.collect_batches(chunk_size=rows, maintain_order=True):
-                for frame in batch.iter_slices(rows):
-                    start, self._read = self._read, self._read + len(frame)
-                    yield TypedCells(self.path, frame.get_columns(), range(start + 1, self._read + 1))
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise _damaged(self.path, error) from None
+        with _readable(self.path):
+            batches = iter(self._frame.collect_batches(chunk_size=rows, maintain_order=True))
+        while True:
+            with _readable(self.path):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            for frame in batch.iter_slices(rows):
+                start, self._read = self._read, self._read + len(frame)
+                yield TypedCells(self.path, frame.get_columns(), range(start + 1, self._read + 1))
         if self._read != self.n_rows:
             raise DataError(f"{self.path}: {self._read} rows where its footer says {self.n_rows}: is it cut short?")
 
@@ -67,7 +71,21 @@ def _check_ends(file: BinaryIO, path: str) -> None:
         raise DataError(f"{path}: the Parquet file is damaged or cut short: its footer is missing")
 
 
-def _damaged(path: str, error: BaseException) -> DataError:
-    return DataError(
-        f"{path}: not a readable Parquet file: {safe_text(str(error).splitlines()[0] if str(error) else '')}"
-    )
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """DataError for what polars cannot read; it panics at some of it, and what it then prints is for its authors."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError) as error:
+            finding = safe_text((str(error).splitlines() or [""])[0])
+            raise DataError(f"{path}: not a readable Parquet file: {finding}") from None
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            if b"panicked" not in (text := said.read()):
+                os.write(2, text)
