@@ -398,9 +398,9 @@ class Objective:
         """The same objective for Hessian products: in float32 where X holds no more digits than that."""
         return self if self.rows.light_dtype == self.rows.dtype else self.astype(self.rows.light_dtype)
 
-    def local(self, W: Array) -> Local:
-        """F, its gradient and, where it fits in memory, what fixes its Hessian at W: one pass."""
-        bend = self._room_for_bend()
+    def local(self, W: Array, keep: bool = False) -> Local:
+        """F, its gradient and, where it fits in memory or is to be kept, what fixes its Hessian at W: one pass."""
+        bend = self._room_for_bend(keep)
         loss, XG, bias = self._sum(1.0, value_grad_kernel, *bend, loss=self.loss, W=W)
         return Local(loss / self.rows.total_weight + self.penalty.value(W[:-1]), self._gradient(XG, bias, W), *bend)
 
@@ -412,10 +412,10 @@ class Objective:
         one = self.loss.bend_columns(self.shape[1]) * self.rows.light_dtype.itemsize
         return int(max(BEND_BYTES, BEND_SHARE * held) // one)
 
-    def _room_for_bend(self) -> list[Array]:
-        """An array for every row's `bend`, or none where it would take too much memory."""
+    def _room_for_bend(self, keep: bool = False) -> list[Array]:
+        """An array for every row's `bend`, or none where it would take too much memory and need not be kept."""
         n = self.rows.shape[0]
-        if n > self.bend_rows:
+        if n > self.bend_rows and not keep:
             return []
         columns = self.loss.bend_columns(self.shape[1])
         return [np.empty((columns, n), dtype=self.rows.light_dtype).T]  # classes contiguous, as in the kernels' logits

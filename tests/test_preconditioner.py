@@ -172,17 +172,18 @@ def test_what_is_kept_of_a_point_gives_the_same_hessian_product(kind, loss):
     np.testing.assert_allclose(light, expected, rtol=0, atol=1e4 * eps * np.abs(expected).max())
 
 
-def test_a_point_too_large_to_keep_is_computed_again(monkeypatch):
+@pytest.mark.parametrize(("least", "share", "fits"), [(1600, 0.0, 66), (0, 0.35, 70)])
+def test_a_point_too_large_to_keep_is_computed_again(monkeypatch, least, share, fits):
     objective = problem(*table("iris"))
     W = random_W(np.random.default_rng(1), objective)
-    monkeypatch.setattr("softreg.objective.BEND_BYTES", 1600)
-    monkeypatch.setattr("softreg.objective.BEND_SHARE", 0.0)
+    monkeypatch.setattr("softreg.objective.BEND_BYTES", least)
+    monkeypatch.setattr("softreg.objective.BEND_SHARE", share)
     here = objective.local(W)
     assert here.bend is None
     assert here.value == objective.value_grad(W)[0]
     step_of = TruncatedStep(objective)
     step_of(W, here)
-    assert step_of.few.rows.shape == (66, 4)  # what fits helps to precondition
+    assert step_of.few.rows.shape == (fits, 4)  # what fits helps to precondition
     assert minimise(objective, Newton(direct_limit=0), tol=1e-8).status is Status.CERTIFIED
 
 

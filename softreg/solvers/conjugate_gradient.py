@@ -66,7 +66,7 @@ class TruncatedStep:
             return self.objective, here.bend
         if self.few is None:
             self.few = self.objective.sample(np.sort(class_order(self.objective.rows)[: self.objective.bend_rows]))
-        bend = self.few.local(W).bend
+        bend = self.few.local(W, keep=True).bend  # their number is what all rows have room for
         assert bend is not None
         return self.few, bend
 
