@@ -72,7 +72,7 @@ def rows(*lines, header="a,b,label", end="\n"):
     ],
 )
 @pytest.mark.parametrize("block", [8, 1 << 22])
-def test_one_table_in_many_dresses_is_one_table(write, monkeypatch, content, block):
+def test_A05_A06_one_table_in_many_dresses_is_one_table(write, monkeypatch, content, block):
     monkeypatch.setattr(records, "BLOCK_BYTES", block)
     table = read_table(write(content), "label")
     assert table.X.dtype == np.float64
@@ -148,7 +148,7 @@ def test_quoted_text_and_line_numbers_agree_with_the_csv_module(write, monkeypat
     assert [table.line(r) for r in range(table.n_rows)] == begins[1:]
 
 
-def test_lines_count_blank_lines_and_line_ends_in_quotes(write):
+def test_A14_lines_count_blank_lines_and_line_ends_in_quotes(write):
     table = read_table(write(b'a,label\n1,x\n\n2,"y\nz"\n3,x\r\n\r\n\n4,x'), "label")
     assert [table.line(r) for r in range(4)] == [2, 4, 6, 9]
     assert table.notes == ("skipped 3 blank lines",)
@@ -168,7 +168,7 @@ def test_a_table_of_many_blocks_is_read_whole(write):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="named pipes")
-def test_a_pipe_is_read_once(tmp_path):
+def test_A04_a_pipe_is_read_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     content = GOOD + b"7,8,y\n" * 1_000_000
     feeder = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(content))
@@ -179,7 +179,7 @@ def test_a_pipe_is_read_once(tmp_path):
     assert table.X[-1].tolist() == [7, 8]
 
 
-def test_a_hundred_thousand_columns_are_read(write):
+def test_A22_a_hundred_thousand_columns_are_read(write):
     p = 100_000
     content = ",".join(f"f{j}" for j in range(p)) + ",label\n"
     content += "".join(",".join(map(str, range(r, r + p))) + f",{r}\n" for r in range(2))
@@ -225,7 +225,7 @@ def test_the_project_s_own_tables(name, target, shape, label_type):
         (["=cmd|' /C'!A0", "\x1b[31m"], ["=cmd|' /C'!A0", "\x1b[31m"]),
     ],
 )
-def test_labels_stay_as_written_and_integers_only_if_all_are(write, written, labels):
+def test_C55_C56_labels_stay_as_written_and_integers_only_if_all_are(write, written, labels):
     table = read_table(write(rows(*(f"1,2,{label}" for label in written))), "label")
     assert table.y.tolist() == labels
     assert [label_text(label) for label in table.y.tolist()] == written
@@ -242,7 +242,7 @@ def test_labels_are_encoded_by_how_they_are_written():
     assert encode(np.array([2, 3]), np.array(["1", "2"], dtype=object)).tolist() == [1, -1]
 
 
-def test_labels_that_look_alike_are_noted(write):
+def test_C58_C59_labels_that_look_alike_are_noted(write):
     table = read_table(write(rows("1,2,Cat", "1,2,cat ", "1,2,dog", "1,3,e\u0301", "1,3,é")), "label")
     assert len(table.notes) == 2
     assert "'Cat', 'cat '" in table.notes[0]
@@ -255,7 +255,7 @@ def test_integers_enough_to_be_all_different_are_classes(write):
 # ---- columns by name
 
 
-def test_columns_come_in_the_order_of_training_whatever_the_file_s(write):
+def test_D61_D62_columns_come_in_the_order_of_training_whatever_the_file_s(write):
     path = write(b"label,b,extra,a\ny,2,?,1\nx,-4e2,,3.5\n")
     table = read_table(path, "label", features=["a", "b"])
     assert table.X.tolist() == [[1, 2], [3.5, -400]]
@@ -263,7 +263,7 @@ def test_columns_come_in_the_order_of_training_whatever_the_file_s(write):
     assert table.notes == ("ignored, not among the model's columns: extra",)
 
 
-def test_a_table_to_predict_needs_no_target_but_reads_it_if_there(write):
+def test_D66_a_table_to_predict_needs_no_target_but_reads_it_if_there(write):
     without = read_table(write(b"b,a\n2,1\n"), "label", features=["a", "b"], require_target=False)
     assert without.y is None
     assert without.X.tolist() == [[1, 2]]
@@ -275,7 +275,7 @@ def test_a_table_to_predict_needs_no_target_but_reads_it_if_there(write):
     assert read_table(write(b"a,b\n1,2\n"), features=["a", "b"], require_target=False).recipe.target is None
 
 
-def test_a_table_to_evaluate_may_hold_one_class(write):
+def test_C54_a_table_to_evaluate_may_hold_one_class(write):
     assert read_table(write(rows("1,2,x")), "label", features=["a", "b"]).y.tolist() == ["x"]
 
 
@@ -290,66 +290,74 @@ def test_groups_are_read_beside_the_features(write):
 FIT = {"target": "label"}
 PREDICT = {"target": "label", "features": ["a", "b"], "require_target": False}
 BAD = {
-    "empty": (b"", FIT, "t.csv: the file is empty"),
+    "A01 empty": (b"", FIT, "t.csv: the file is empty"),
     "only a BOM": (b"\xef\xbb\xbf", FIT, "the file is empty"),
-    "blank lines only": (b"\n\r\n\n", FIT, "blank lines only"),
-    "header only": (b"a,b,label\n", FIT, "no data rows"),
+    "A02 blank lines only": (b"\n\r\n\n", FIT, "blank lines only"),
+    "A03 header only": (b"a,b,label\n", FIT, "no data rows"),
     "header only, no line end": (b"a,b,label", FIT, "no data rows"),
     "a word": (rows("1,2,x", "1,n/a,y"), FIT, "t.csv:3: column 'b': 'n/a' is not a number"),
     "a word after a blank line": (rows("1,2,x", "", "1,n/a,y"), FIT, "t.csv:4: column 'b': 'n/a'"),
     "a word after a quoted line end": (rows('1,2,"x\ny"', "1,n/a,y"), FIT, "t.csv:4: column 'b'"),
     "a word and spaces": (rows("1, 2,x", "1, n/a,y"), FIT, "t.csv:3: column 'b': 'n/a'"),
-    "thousands": (rows('"1,000",2,x'), FIT, "t.csv:2: column 'a': '1,000' is not a number"),
-    "underscore": (rows("1_000,2,x"), FIT, "'1_000' is not a number"),
-    "hexadecimal": (rows("0x10,2,x"), FIT, "'0x10' is not a number"),
-    "decimal comma": (rows("1,5;2;x", header="a;b;label"), FIT, "'1,5' is not a number"),
+    "A17 thousands": (rows('"1,000",2,x'), FIT, "t.csv:2: column 'a': '1,000' is not a number"),
+    "A17 underscore": (rows("1_000,2,x"), FIT, "'1_000' is not a number"),
+    "A17 hexadecimal": (rows("0x10,2,x"), FIT, "'0x10' is not a number"),
+    "A16 decimal comma": (rows("1,5;2;x", header="a;b;label"), FIT, "'1,5' is not a number"),
     "true among numbers": (rows("1,2,x", "true,2,y"), FIT, "t.csv:3: column 'a': 'true' is not a number"),
-    "a number among truths": (rows("true,2,x", "False,2,y", "1,2,y"), FIT, "t.csv:4: column 'a': '1' is neither true nor false"),
-    "NaN": (rows("1,2,x", "nan,2,y"), FIT, "t.csv:3: column 'a': 'nan' is not a number"),
-    "infinity": (rows("1,-inf,x"), FIT, "t.csv:2: column 'b': '-inf' is not finite"),
-    "1e400": (rows("1,1e400,x"), FIT, "t.csv:2: column 'b': '1e400' is not finite"),
-    "empty cells": (rows("1,,x", "1,2,y", ",,x"), FIT, "1 in 'a' (first in line 4), 2 in 'b' (first in line 2)"),
+    "a number among truths": (
+        rows("true,2,x", "False,2,y", "1,2,y"),
+        FIT,
+        "t.csv:4: column 'a': '1' is neither true nor false",
+    ),
+    "B36 NaN": (rows("1,2,x", "nan,2,y"), FIT, "t.csv:3: column 'a': 'nan' is not a number"),
+    "B37 infinity": (rows("1,-inf,x"), FIT, "t.csv:2: column 'b': '-inf' is not finite"),
+    "B37 1e400": (rows("1,1e400,x"), FIT, "t.csv:2: column 'b': '1e400' is not finite"),
+    "B36 empty cells": (rows("1,,x", "1,2,y", ",,x"), FIT, "1 in 'a' (first in line 4), 2 in 'b' (first in line 2)"),
     "blank cells": (rows("1,  ,x", "1,2,y"), FIT, "1 in 'b' (first in line 2)"),
     "quoted nothing": (rows('1,"",x', "1,2,y"), FIT, "1 in 'b' (first in line 2)"),
-    "missing labels": (rows("1,2,x", "1,2,", '1,2,""'), FIT, "2 in 'label' (first in line 3)"),
+    "C52 missing labels": (rows("1,2,x", "1,2,", '1,2,""'), FIT, "2 in 'label' (first in line 3)"),
     "missing groups": (rows("1,,x", "1,2,y"), FIT | {"group": "b"}, "1 in 'b' (first in line 2)"),
-    "a short row": (rows("1,2,x", "1,2", "1,2,y"), FIT, "t.csv:3: 2 cells, but the header has 3"),
-    "a long row": (rows("1,2,x", "1,2,x,4"), FIT, "t.csv:3: 4 cells, but the header has 3"),
+    "A11 a short row": (rows("1,2,x", "1,2", "1,2,y"), FIT, "t.csv:3: 2 cells, but the header has 3"),
+    "A12 a long row": (rows("1,2,x", "1,2,x,4"), FIT, "t.csv:3: 4 cells, but the header has 3"),
     "a short and a long row": (rows("1,2,x", "1,2", "1,2,3,y"), FIT, "t.csv:3: 2 cells"),
     "a separator too many": (rows("1,2,x,"), FIT, "t.csv:2: 4 cells"),
-    "a row cut short": (b"a,b,label\n1,2,x\n1,", FIT, "t.csv:3: 2 cells"),
+    "A23 a row cut short": (b"a,b,label\n1,2,x\n1,", FIT, "t.csv:3: 2 cells"),
     "a short row among quotes": (rows('1,2,"x,y"', '"1","2"'), FIT, "t.csv:3: 2 cells"),
     "spaces for a row": (rows("1,2,x", "   "), FIT, "t.csv:3: 1 cell, but"),
-    "an unclosed quote": (rows("1,2,x", '1,2,"y', "3,4,x"), FIT, "t.csv:3: a quoted field opens here"),
+    "A13 an unclosed quote": (rows("1,2,x", '1,2,"y', "3,4,x"), FIT, "t.csv:3: a quoted field opens here"),
     "an unclosed quote before others": (rows('1,2,"x', '1,2,"y"', '3,4,"x"'), FIT, "t.csv:2: a quoted field opens"),
     "an inch": (rows("1,2,x", '1,2,5" pipe'), FIT, "t.csv:3: a quotation mark inside a field"),
     "text after a quote": (rows("1,2,x", '1,2,"x"y'), FIT, "t.csv:3: a quoted field opens here"),
-    "a name twice": (rows("1,2,x", header="a,a,label"), FIT, "t.csv:1: 2 columns are named 'a'"),
-    "a nameless column": (rows("1,2,x", header="a,,label"), FIT, "t.csv:1: column 2 has no name"),
+    "A18 a name twice": (rows("1,2,x", header="a,a,label"), FIT, "t.csv:1: 2 columns are named 'a'"),
+    "A19 a nameless column": (rows("1,2,x", header="a,,label"), FIT, "t.csv:1: column 2 has no name"),
     "a row index without a name": (rows("0,2,x", header=",a,label"), FIT, "column 1 has no name"),
-    "latin-1": (b"a,b,label\n1,2,x\n1,2,caf\xe9\n", FIT, "t.csv:3: not UTF-8 (byte 0xe9 at offset 23)"),
+    "A07 latin-1": (b"a,b,label\n1,2,x\n1,2,caf\xe9\n", FIT, "t.csv:3: not UTF-8 (byte 0xe9 at offset 23)"),
     "latin-1 after a BOM": (b"\xef\xbb\xbfa,b,label\n1,2,\xe9\n", FIT, "(byte 0xe9 at offset 17)"),
-    "UTF-16": (GOOD.decode().encode("utf-16"), FIT, "UTF-16"),
+    "A08 UTF-16": (GOOD.decode().encode("utf-16"), FIT, "UTF-16"),
     "UTF-16 without a mark": (GOOD.decode().encode("utf-16-le"), FIT, "t.csv:1: a NUL byte"),
-    "NUL": (rows("1,2,x", "1,2,\0y"), FIT, "t.csv:3: a NUL byte in column 3"),
-    "PNG": (b"\x89PNG\r\n\x1a\n" + bytes(99), FIT, "looks like a PNG"),
+    "A10 NUL": (rows("1,2,x", "1,2,\0y"), FIT, "t.csv:3: a NUL byte in column 3"),
+    "A09 PNG": (b"\x89PNG\r\n\x1a\n" + bytes(99), FIT, "looks like a PNG"),
     "gzip": (b"\x1f\x8b\x08\0" + bytes(99), FIT, "the gzip file is damaged"),
     "Parquet": (b"PAR1" + bytes(99), FIT, "the Parquet file is damaged or cut short"),
     "pickle": (b"\x80\x04\x95" + bytes(99), FIT, "looks like a Python pickle"),
     "npy": (b"\x93NUMPY\x01\0" + bytes(99), FIT, "numpy.savez"),
-    "broken zip": (b"PK\x03\x04" + bytes(99), FIT, "not a readable npz file"),
-    "one class": (rows("1,2,x", "3,4,x"), FIT, "only class 'x'"),
-    "measurements": (
+    "A09 broken zip": (b"PK\x03\x04" + bytes(99), FIT, "not a readable npz file"),
+    "C51 one class": (rows("1,2,x", "3,4,x"), FIT, "only class 'x'"),
+    "C57 measurements": (
         rows(*(f"1,2,{i}.5" for i in range(20))),
         FIT,
         "20 distinct values in 20 rows; is this regression?",
     ),
-    "no such target": (GOOD, {"target": "lable"}, "no column 'lable' (did you mean 'label'?); columns: a, b, label"),
+    "A20 no such target": (
+        GOOD,
+        {"target": "lable"},
+        "no column 'lable' (did you mean 'label'?); columns: a, b, label",
+    ),
     "no such group": (GOOD, FIT | {"group": "who"}, "no column 'who'"),
     "nothing but the target": (b"label\nx\ny\n", FIT, "no column is left to learn from beside 'label'"),
-    "columns of the model missing": (b"a,c\n1,2\n", PREDICT, "1 column of the model missing: b; columns: a, c"),
-    "text where the model has numbers": (b"a,b\n1,red\n", PREDICT, "t.csv:2: column 'b': 'red' is not a number"),
-    "controls in a name": (rows("1,2,x", "z,2,x", header="\x1b[2Ja,b,label"), FIT, r"column '\x1b[2Ja': 'z'"),
+    "D63 columns of the model missing": (b"a,c\n1,2\n", PREDICT, "1 column of the model missing: b; columns: a, c"),
+    "D64 text where the model has numbers": (b"a,b\n1,red\n", PREDICT, "t.csv:2: column 'b': 'red' is not a number"),
+    "A19 controls in a name": (rows("1,2,x", "z,2,x", header="\x1b[2Ja,b,label"), FIT, r"column '\x1b[2Ja': 'z'"),
     "controls in a value": (rows("1,2,x", "\x1b]0;\x07,2,x"), FIT, r"'\x1b]0;\x07' is not a number"),
 }
 
@@ -368,7 +376,7 @@ def test_a_bad_table_is_refused_in_one_line(write, monkeypatch, content, argumen
     assert not any(ord(c) < 0x20 for c in message)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_A04_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"nothing\.csv: no such file"):
         read_table(tmp_path / "nothing.csv", "label")
     with pytest.raises(DataError, match="is a folder"):
@@ -407,7 +415,7 @@ def test_a_row_longer_than_any_sensible_one_is_refused_before_memory_is_full(wri
 
 @given(st.binary(max_size=60), st.integers(0, len(GOOD)), st.sampled_from([16, 1 << 22]))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_bytes_make_the_reader_fail_in_its_own_way(write, monkeypatch, noise, place, block):
+def test_A09_no_bytes_make_the_reader_fail_in_its_own_way(write, monkeypatch, noise, place, block):
     monkeypatch.setattr(records, "BLOCK_BYTES", block)
     table = read_or_refuse(write(GOOD[:place] + noise + GOOD[place:]), "label")
     assert table is None or np.isfinite(table.X).all()
@@ -483,7 +491,7 @@ def test_npz_target_is_a_key_or_noted(savez):
     assert read_table(path, group="who").groups.tolist() == ["a", "b", "a", "b"]
 
 
-def test_npz_columns_are_matched_by_position(savez):
+def test_D68_npz_columns_are_matched_by_position(savez):
     path = savez(X=np.eye(4))
     table = read_table(path, features=list("abcd"), require_target=False)
     assert table.feature_names == tuple("abcd")
@@ -495,12 +503,12 @@ def test_npz_columns_are_matched_by_position(savez):
 
 
 BAD_NPZ = {
-    "no X": ({"Z": np.eye(4), "y": Y}, "neither a key X nor a sparse matrix"),
+    "A27 no X": ({"Z": np.eye(4), "y": Y}, "neither a key X nor a sparse matrix"),
     "no y": ({"X": np.eye(4)}, "no labels under the key y; keys: X float64 (4, 4)"),
     "1-D": ({"X": np.arange(4.0), "y": Y}, "X must be a 2-D array of numbers; keys: X float64 (4,)"),
-    "3-D": ({"X": np.zeros((4, 2, 2)), "y": Y}, "X must be a 2-D array"),
-    "text": ({"X": np.array([["a"]] * 4), "y": Y}, "X must be a 2-D array of numbers; keys: X <U1 (4, 1)"),
-    "objects": ({"X": np.array([[1], [None], [2], [3]], dtype=object), "y": Y}, "not a readable npz file"),
+    "A27 3-D": ({"X": np.zeros((4, 2, 2)), "y": Y}, "X must be a 2-D array"),
+    "A27 text": ({"X": np.array([["a"]] * 4), "y": Y}, "X must be a 2-D array of numbers; keys: X <U1 (4, 1)"),
+    "A27 objects": ({"X": np.array([[1], [None], [2], [3]], dtype=object), "y": Y}, "not a readable npz file"),
     "complex": ({"X": np.eye(4) * 1j, "y": Y}, "X must be a 2-D array of numbers"),
     "no rows": ({"X": np.zeros((0, 3)), "y": Y[:0]}, "X has 0 rows and 3 columns"),
     "no columns": ({"X": np.zeros((4, 0)), "y": Y}, "X has 4 rows and 0 columns"),
@@ -525,7 +533,7 @@ def test_a_bad_npz_is_refused_in_one_line(savez, arrays, finding):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_truncated_or_flipped_npz_is_refused_or_unharmed(savez, write):
+def test_A24_a_truncated_or_flipped_npz_is_refused_or_unharmed(savez, write):
     whole = savez(X=np.arange(12.0).reshape(4, 3), y=Y).read_bytes()
     good = read_table(write(whole)).fingerprint
     rng = np.random.default_rng(0)
@@ -605,13 +613,13 @@ def test_a_bad_csr_is_refused_in_one_line(savez, change, finding):
     assert finding in str(caught.value)
 
 
-def test_too_many_columns_are_a_matter_of_resources(savez):
+def test_B47_too_many_columns_are_a_matter_of_resources(savez):
     with pytest.raises(ResourceError):
         read_table(savez(**(parts(DENSE) | {"shape": np.array([4, 10**15])}), y=Y))
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_a_corrupted_csr_is_refused_or_means_what_its_numbers_say(savez, seed):
+def test_A28_a_corrupted_csr_is_refused_or_means_what_its_numbers_say(savez, seed):
     rng = np.random.default_rng(seed)
     whole = parts(scipy.sparse.random_array((4, 9), density=0.4, rng=rng))
     key = str(rng.choice(["indices", "indptr", "shape", "data"]))

@@ -6,6 +6,7 @@ are "1", true is "true", a date is 2026-11-22; text stays as it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -87,17 +88,11 @@ def written(series: pl.Series, path: str) -> pl.Series:
     if dtype == pl.String:
         return series
     if dtype.is_float():
-        whole = series.is_finite() & (series == series.floor()) & (series.abs() < _EXACT)
-        as_integer = series.set(~whole.fill_null(False), None).cast(pl.Int64, strict=False).cast(pl.String)
-        shortest = (
-            pl.Series(
-                [None if value is None or value != value else repr(value) for value in series.to_list()],
-                dtype=pl.String,
-            )
-            if not whole.fill_null(True).all()
-            else as_integer
+        values = series.fill_nan(None)
+        different = values.unique().drop_nulls().to_list()
+        return values.cast(pl.Float64).replace_strict(
+            different, list(map(float_text, different)), return_dtype=pl.String
         )
-        return as_integer.zip_with(as_integer.is_not_null(), shortest)
     if dtype == pl.Datetime:
         return series.dt.strftime("%Y-%m-%dT%H:%M:%S%.f")
     if dtype.is_integer() or dtype.is_decimal() or dtype in _PLAIN:
@@ -106,3 +101,14 @@ def written(series: pl.Series, path: str) -> pl.Series:
         f"{path}: column '{safe_text(series.name, 40)}' holds values of type {safe_text(str(dtype), 60)}, "
         "which are neither numbers nor text (--drop leaves it out)"
     )
+
+
+def float_text(value: float) -> str:
+    """The shortest text of the number; without a point where it is whole.
+
+    >>> float_text(3.0), float_text(-0.0), float_text(0.1), float_text(1e300)
+    ('3', '-0', '0.1', '1e+300')
+    """
+    if not (value.is_integer() and abs(value) < _EXACT):
+        return repr(value)
+    return str(int(value)) if value or math.copysign(1, value) > 0 else "-0"

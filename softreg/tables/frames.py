@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from softreg.errors import DataError
-from softreg.tables.cells import TypedCells
+from softreg.tables.cells import TypedCells, float_text
 from softreg.text import safe_text
 
 _ROWS = 1 << 16
@@ -78,8 +78,7 @@ def _written(name: str, value: Any) -> str | None:
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
     if isinstance(value, float | np.floating):
-        number = float(value)
-        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+        return float_text(float(value))
     if isinstance(value, int | np.integer) or hasattr(value, "isoformat"):
         return value.isoformat() if hasattr(value, "isoformat") else str(int(value))
     raise DataError(

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from softreg.errors import DataError
-from softreg.tables.cells import TypedCells
+from softreg.tables.cells import TypedCells, float_text
 from softreg.tables.options import TableOptions
 from softreg.text import nearest, safe_text
 
@@ -60,7 +60,7 @@ class JsonLines:
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, float):
-            return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+            return float_text(value)
         if isinstance(value, int):
             return str(value)
         what = "a list" if isinstance(value, list) else "an object"

@@ -93,7 +93,7 @@ def read_raw(cells: Cells, plan: Plan) -> Raw:
         bad = ~np.isfinite(values) & text.is_not_null().to_numpy()
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
-            raise DataError(_complaint(cells, int(rows[i]), names[j], text[i], is_boolean))
+            raise DataError(_complaint(cells, int(rows[i]), names[j], text[i], is_boolean, plan.decimal))
         numbers[rows, j] = values
         gone = rows[np.isnan(values)]
         if len(gone):
@@ -102,7 +102,7 @@ def read_raw(cells: Cells, plan: Plan) -> Raw:
         for j, name in enumerate(names):
             if name in plan.booleans and not odd[:, j].all():
                 row = int(np.flatnonzero(~odd[:, j])[0])
-                raise DataError(_complaint(cells, row, name, cells.text(places[j])[row], True))
+                raise DataError(_complaint(cells, row, name, cells.text(places[j])[row], True, plan.decimal))
     texts = {name: present(cells.text(place), plan.na, name in plan.exact) for name, place in plan.texts.items()}
     for name, text in texts.items():
         if text.null_count():
@@ -139,11 +139,15 @@ def _booleans(text: pl.Series) -> np.ndarray:
     return np.where((bare == "true").fill_null(False), 1.0, np.where((bare == "false").fill_null(False), 0.0, np.nan))
 
 
-def _complaint(cells: Cells, row: int, name: str, text: str, boolean: bool) -> str:
+def _complaint(cells: Cells, row: int, name: str, text: str, boolean: bool, decimal: str) -> str:
     value, shown, option = text.strip(_BLANKS), safe_text(name, 40), safe_text(shlex.quote(name), 40)
     if boolean:
         finding, way_out = "is neither true nor false", f"--categorical {option} takes it as text"
-    elif _float(value) is not None and re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?|[+-]?inf(inity)?", value, re.I):
+    elif (
+        decimal == "."
+        and _float(value) is not None
+        and re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?|[+-]?inf(inity)?", value, re.I)
+    ):
         finding, way_out = "is not finite as a float64", f"--drop {option} leaves the column out"
     elif re.fullmatch(r"[+-]?\d+,\d+", value):
         finding, way_out = "is not a number", "--decimal , where a comma stands for the point"

@@ -225,7 +225,7 @@ def _numbers(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarr
     if not len(starts):
         return np.empty(0)
     text, schema = _gather(data, starts, ends), {"token": pl.Float64}
-    read = pl.read_csv(text, has_header=False, quote_char=None, separator="\x01", schema=schema, ignore_errors=True)
+    read = pl.read_csv(text, has_header=False, quote_char=None, separator=" ", schema=schema, ignore_errors=True)
     return read.to_series().fill_null(np.nan).to_numpy()
 
 
