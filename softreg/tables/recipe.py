@@ -297,9 +297,9 @@ def column_code(column: Column, code: np.ndarray) -> np.ndarray:
     if not (column.other or column.missing):
         return code
     K = len(column.levels)
-    code = np.where(code == UNKNOWN_CODE, K if column.other else -1, code)
+    unknown = K if column.other else -1
     missing = K + (column.other > 0) if column.missing else -1
-    return np.where(code == MISSING_CODE, missing, code) if column.missing else code
+    return np.select([code == UNKNOWN_CODE, code == MISSING_CODE], [unknown, missing], code)
 
 
 def describe_columns(recipe: Recipe) -> str:

@@ -104,11 +104,27 @@ def _known(table: Table, classes: Array) -> Labelled:
     if not known.any():
         raise DataError(
             f"{table.path}: none of its labels is a class of the model: {shown}; "
-            f"classes: {listing(list(map(label_text, classes.tolist())))}"
+            f"classes: {listing(list(map(label_text, classes.tolist())))}{_meant(labels, classes)}"
         )
-    warning = f"{n} row{'s' * (n > 1)} left out, of labels that training never saw: {shown}"
+    warning = f"{n} row{'s' * (n > 1)} left out, of labels that training never saw: {shown}{_meant(labels, classes)}"
     weight = None if table.weight is None else table.weight[known]
     return Labelled(table, table.X[known], codes[known], classes, weight, None, table.notes, (warning,))
+
+
+def _meant(labels: Array, classes: Array) -> str:
+    """A question where an unseen label is a class in another spelling: 1.0 and 1, True and true."""
+    known = {_bare(label_text(label)): label_text(label) for label in classes.tolist()}
+    for label in map(label_text, labels.tolist()):
+        if (meant := known.get(_bare(label))) is not None:
+            return f"; is '{safe_text(label, 40)}' meant as '{safe_text(meant, 40)}'?"
+    return ""
+
+
+def _bare(label: str) -> object:
+    try:
+        return float(label)
+    except ValueError:
+        return label.strip().casefold()
 
 
 def describe(rows: Labelled) -> str:
