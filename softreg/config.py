@@ -95,8 +95,6 @@ class CompareRun(Run):
         File of rows to judge on, in the place of folds.
     metric : str
         The primary one.
-    features : str, optional
-        The only columns to learn from.
     shape : str, optional
         HEIGHTxWIDTH of rows that are images.
     picture : str

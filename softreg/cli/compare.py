@@ -8,16 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from softreg.cli.options import COMPARE, CONFIG, LOSS, SETTINGS, Manner, OptionalTable, takes
+from softreg.cli.options import COMPARE, CONFIG, LOSS, SETTINGS, Manner, OptionalTables, takes, text_option
 from softreg.cli.printing import narrate, result
 
 #: Early stopping is for a fit that need not arrive.
-_SETTINGS = {name: option for name, option in SETTINGS.items() if name not in ("early_stopping", "n_iter_no_change")}
+_SETTINGS = {
+    **{name: option for name, option in SETTINGS.items() if name not in ("early_stopping", "n_iter_no_change")},
+    "tol": text_option("tol", "NUMBER", "Target of every certificate, relative; 1e-4."),
+}
 
 
 @takes(run=COMPARE, settings={"squared": LOSS["squared"], **_SETTINGS})
 def compare(
-    data: OptionalTable = None,
+    data: OptionalTables = None,
     *,
     run: dict[str, Any],
     settings: dict[str, Any],
@@ -34,7 +37,7 @@ def compare(
     from softreg.errors import UsageError
     from softreg.text import safe_text
 
-    given = {**run, **settings} if data is None else {"data": data, **run, **settings}
+    given = {"data": data[0] if len(data) == 1 else data, **run, **settings} if data else {**run, **settings}
     keys = ["data", *COMPARE, "squared", *_SETTINGS]
     asked = configure(given, config, keys, "softreg compare", CompareRun)
     if asked.run.data is None:

@@ -28,7 +28,7 @@ OptionalTable = Annotated[
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model file that fit has saved.")]
 
 
-def _text(name: str, metavar: str, help: str, *names: str) -> Any:
+def text_option(name: str, metavar: str, help: str, *names: str) -> Any:
     return Annotated[str | None, typer.Option(f"--{name}", *names, metavar=metavar, help=help, show_default=False)]
 
 
@@ -38,92 +38,98 @@ def _switch(name: str, help: str) -> Any:
 
 #: Which loss is minimised: for commands that fit one.
 LOSS: dict[str, Any] = {
-    "loss": _text("loss", "NAME", "softmax (default), weston_watkins or crammer_singer."),
+    "loss": text_option("loss", "NAME", "softmax (default), weston_watkins or crammer_singer."),
     "squared": _switch("squared", "Square each hinge term."),
 }
 
 #: The other fields of Settings.
 SETTINGS: dict[str, Any] = {
-    "margin": _text("margin", "NUMBER", "Margin of the hinges; 1."),
-    "alpha": _text("alpha", "NUMBER", "Strength of the penalty (alpha/2)·||W||² on the mean loss; 1e-4."),
-    "C": _text(
+    "margin": text_option("margin", "NUMBER", "Margin of the hinges; 1."),
+    "alpha": text_option("alpha", "NUMBER", "Strength of the penalty (alpha/2)·||W||² on the mean loss; 1e-4."),
+    "C": text_option(
         "C", "NUMBER", "The same as scikit-learn counts it: alpha = 1/(C · rows), 2/(C · rows) for two classes."
     ),
     "fit_intercept": _switch("fit-intercept", "Whether classes have an intercept; yes."),
-    "class_weight": _text("class-weight", "balanced", "Give every class the same total weight."),
-    "solver": _text("solver", "NAME", "auto (default), newton, lbfgs, gd, momentum, nesterov, sgd or adam."),
-    "learning_rate": _text(
+    "class_weight": text_option("class-weight", "balanced", "Give every class the same total weight."),
+    "solver": text_option("solver", "NAME", "auto (default), newton, lbfgs, gd, momentum, nesterov, sgd or adam."),
+    "learning_rate": text_option(
         "learning-rate", "NUMBER", "Of gd, momentum, nesterov, sgd, adam; or auto (default), lipschitz."
     ),
-    "batch_size": _text("batch-size", "ROWS", "Of sgd and adam; 256."),
-    "momentum": _text("momentum", "NUMBER", "Of the solvers momentum and sgd; 0.9."),
-    "max_iter": _text("max-iter", "COUNT", "Stop after so many iterations; else when certified or stalled."),
-    "max_time": _text("max-time", "SECONDS", "Stop after so much time in the solver."),
-    "tol": _text("tol", "NUMBER", "Target of the certificate, relative; 1e-6, and 1e-3 for hinges not squared."),
+    "batch_size": text_option("batch-size", "ROWS", "Of sgd and adam; 256."),
+    "momentum": text_option("momentum", "NUMBER", "Of the solvers momentum and sgd; 0.9."),
+    "max_iter": text_option("max-iter", "COUNT", "Stop after so many iterations; else when certified or stalled."),
+    "max_time": text_option("max-time", "SECONDS", "Stop after so much time in the solver."),
+    "tol": text_option("tol", "NUMBER", "Target of the certificate, relative; 1e-6, and 1e-3 for hinges not squared."),
     "standardize": _switch("standardize", "Penalise weights of columns brought to mean 0 and spread 1."),
     "early_stopping": _switch("early-stopping", "Stop when the validation loss no longer falls, and keep its best."),
-    "n_iter_no_change": _text("n-iter-no-change", "COUNT", "Patience of early stopping, in iterations; 10."),
-    "random_state": _text("random-state", "SEED", "Of splits and of stochastic solvers; 0.", "--seed"),
-    "n_jobs": _text("n-jobs", "COUNT", "Threads (speed only, never the result); all cores unless given."),
+    "n_iter_no_change": text_option("n-iter-no-change", "COUNT", "Patience of early stopping, in iterations; 10."),
+    "random_state": text_option("random-state", "SEED", "Of splits and of stochastic solvers; 0.", "--seed"),
+    "n_jobs": text_option("n-jobs", "COUNT", "Threads (speed only, never the result); all cores unless given."),
 }
 
 #: What a fit needs besides Settings, less DATA.
 TARGET: dict[str, Any] = {
-    "target": _text("target", "COLUMN", "The column of labels; needed for tables."),
-    "group": _text("group", "COLUMN", "Keep rows of one group on one side of every split."),
-    "validation_fraction": _text("validation-fraction", "F", "Keep this part of the rows apart, stratified."),
+    "target": text_option("target", "COLUMN", "The column of labels; needed for tables."),
+    "group": text_option("group", "COLUMN", "Keep rows of one group on one side of every split."),
+    "validation_fraction": text_option("validation-fraction", "F", "Keep this part of the rows apart, stratified."),
 }
 
 RUN: dict[str, Any] = {
     **TARGET,
-    "validation": _text("validation", "FILE", "Rows kept apart, in a file of their own."),
+    "validation": text_option("validation", "FILE", "Rows kept apart, in a file of their own."),
     "tune": _switch("tune", "Choose alpha by cross-validation first."),
-    "output": _text("output", "MODEL", "Save the model here.", "-o"),
-    "plot": _text("plot", "FILE", "Draw the loss curve: .png, .svg or .pdf."),
-    "history": _text("history", "FILE", "Write a CSV row per iteration."),
+    "output": text_option("output", "MODEL", "Save the model here.", "-o"),
+    "plot": text_option("plot", "FILE", "Draw the loss curve: .png, .svg or .pdf."),
+    "history": text_option("history", "FILE", "Write a CSV row per iteration."),
+}
+
+#: How a table is read, and what its columns are for.
+TABLES: dict[str, Any] = {
+    "features": text_option("features", "A,B,…", "Learn from these columns only."),
+    "drop": text_option("drop", "A,B,…", "Leave these columns out."),
+    "categorical": text_option("categorical", "A,B,…", "Take these as categories even if they look like numbers."),
+    "id_col": text_option("id-col", "COLUMN", "Names the rows; never learned from."),
+    "weight_col": text_option("weight-col", "COLUMN", "How often each row counts; never learned from."),
+    "target_proba": text_option(
+        "target-proba", "'P_*'", "Columns with a probability for each class, * being the class."
+    ),
+    "missing": text_option("missing", "HOW", "Missing cells: error (default), drop the row, mean, median, indicator."),
+    "unknown": text_option("unknown", "HOW", "Categories never seen, when predicting: ignore (default) or error."),
+    "max_levels": text_option("max-levels", "COUNT", "Categories a column keeps; rarer ones become one; 100."),
+    "na": text_option("na", "A,B,…", "Texts that mean that a value is missing, as an empty cell does."),
+    "delimiter": text_option("delimiter", "CHAR", "Between cells; found in the first line unless given."),
+    "header": _switch("header", "Whether the first line holds names; else columns are x1, x2, …"),
+    "decimal": text_option("decimal", "CHAR", "Decimal point: . (default) or a comma."),
+    "encoding": text_option("encoding", "NAME", "Of text that is not UTF-8, such as latin-1."),
+    "max_features": text_option("max-features", "COUNT", "Most features that an svmlight file may have."),
 }
 
 #: What a comparison needs besides Settings, less DATA.
 COMPARE: dict[str, Any] = {
     "target": TARGET["target"],
-    "models": _text("models", "LIST", "The first is the reference; softmax,weston_watkins,crammer_singer."),
-    "cv": _text("cv", "FOLDS", "Judge by so many folds; 5."),
-    "repeats": _text("repeats", "COUNT", "Draw the folds so many times; 2 (10 for a decision)."),
-    "test": _text("test", "FILE", "Judge on the rows of this file, and not by folds."),
-    "validation_fraction": _text("validation-fraction", "F", "Judge on this part of the rows, and not by folds."),
-    "metric": _text(
+    "models": text_option("models", "LIST", "The first is the reference; softmax,weston_watkins,crammer_singer."),
+    "cv": text_option("cv", "FOLDS", "Judge by so many folds; 5."),
+    "repeats": text_option("repeats", "COUNT", "Draw the folds so many times; 2 (10 for a decision)."),
+    "test": text_option("test", "FILE", "Judge on the rows of this file, and not by folds."),
+    "validation_fraction": text_option("validation-fraction", "F", "Judge on this part of the rows, and not by folds."),
+    "metric": text_option(
         "metric", "NAME", "What is tested: accuracy (default), balanced_accuracy, macro_f1, log_loss, brier."
     ),
     "tune": _switch("tune", "Choose alpha of each loss inside its training rows."),
     "group": TARGET["group"],
-    "features": _text("features", "A,B,…", "Learn from these columns only; of two, decision regions are drawn."),
-    "shape": _text("shape", "HxW", "Rows are images of this size: their weights are drawn so."),
-    "report": _text("report", "FILE.html", "Write a page with all numbers and pictures, which needs nothing else."),
-    "plot": _text("plot", "FILE", "Draw one picture: .png, .svg or .pdf."),
-    "picture": _text("picture", "KIND", "Which: loss (default), metrics, differences, margins, …"),
-    "folds_out": _text("folds-out", "FILE", "Write which fold each row is in, as CSV."),
+    "shape": text_option("shape", "HxW", "Rows are images of this size: their weights are drawn so."),
+    "report": text_option(
+        "report", "FILE.html", "Write a page with all numbers and pictures, which needs nothing else."
+    ),
+    "plot": text_option("plot", "FILE", "Draw one picture: .png, .svg or .pdf."),
+    "picture": text_option("picture", "KIND", "Which: loss (default), metrics, differences, margins, …"),
+    "folds_out": text_option("folds-out", "FILE", "Write which fold each row is in, as CSV."),
+    # Every row counts once, with one label.
+    **{name: option for name, option in TABLES.items() if name not in ("weight_col", "target_proba", "unknown")},
+    "features": text_option("features", "A,B,…", "Learn from these columns only; of two, decision regions are drawn."),
 }
 
-#: How a table is read, and what its columns are for.
-TABLES: dict[str, Any] = {
-    "features": _text("features", "A,B,…", "Learn from these columns only."),
-    "drop": _text("drop", "A,B,…", "Leave these columns out."),
-    "categorical": _text("categorical", "A,B,…", "Take these as categories even if they look like numbers."),
-    "id_col": _text("id-col", "COLUMN", "Names the rows; never learned from."),
-    "weight_col": _text("weight-col", "COLUMN", "How often each row counts; never learned from."),
-    "target_proba": _text("target-proba", "'P_*'", "Columns with a probability for each class, * being the class."),
-    "missing": _text("missing", "HOW", "Missing cells: error (default), drop the row, mean, median, indicator."),
-    "unknown": _text("unknown", "HOW", "Categories never seen, when predicting: ignore (default) or error."),
-    "max_levels": _text("max-levels", "COUNT", "Categories a column keeps; rarer ones become one; 100."),
-    "na": _text("na", "A,B,…", "Texts that mean that a value is missing, as an empty cell does."),
-    "delimiter": _text("delimiter", "CHAR", "Between cells; found in the first line unless given."),
-    "header": _switch("header", "Whether the first line holds names; else columns are x1, x2, …"),
-    "decimal": _text("decimal", "CHAR", "Decimal point: . (default) or a comma."),
-    "encoding": _text("encoding", "NAME", "Of text that is not UTF-8, such as latin-1."),
-    "max_features": _text("max-features", "COUNT", "Most features that an svmlight file may have."),
-}
-
-CONFIG = _text("config", "FILE.toml", "Read options from here; those given as flags go before.")
+CONFIG = text_option("config", "FILE.toml", "Read options from here; those given as flags go before.")
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from softreg.config import CompareRun
 from softreg.errors import FitError, UsageError
 from softreg.files import atomic_write
 from softreg.folds import Fold, repeated
-from softreg.tables import encode, label_text
+from softreg.tables import label_text
+from softreg.tables.opening import Paths
 from softreg.text import nearest, safe_text
 from softreg.training import Settings
 from softreg.workflows.inputs import describe
 from softreg.workflows.models import parse_models
-from softreg.workflows.outputs import check_outputs
+from softreg.workflows.outputs import check_outputs, names_of
 from softreg.workflows.preparing import Prepared, prepare
 
 Array = NDArray[Any]
@@ -51,7 +52,7 @@ class CompareResult:
 
 
 def compare(
-    data: str,
+    data: Paths,
     *,
     settings: Settings | None = None,
     run: CompareRun | None = None,
@@ -64,7 +65,7 @@ def compare(
 
     Parameters
     ----------
-    data : str
+    data : path or list of paths
         The table.
     settings : Settings, optional
         Of every loss, where a model does not name its own; their ``loss`` is not used, ``tol`` is 1e-4 by default.
@@ -84,7 +85,7 @@ def compare(
     run = run or CompareRun(**options)
     settings = _settings(settings)
     outputs = {"--plot": run.plot, "--report": run.report, "--folds-out": run.folds_out}
-    check_outputs(outputs, [data, run.test])
+    check_outputs(outputs, [*names_of(data), run.test])
     metric, shape = _metric(run.metric), _shape(run.shape)
     if run.plot is not None:
         from softreg.plots.comparison import check_picture
@@ -99,8 +100,11 @@ def compare(
         validation=run.test,
         validation_fraction=run.validation_fraction,
         group=run.group,
+        options=run.tables,
     )
-    X, test, names = _chosen(ready, run.features)
+    if ready.part.weight is not None or ready.rows.soft is not None:
+        raise UsageError("compare counts every row once, with one label: leave out --weight-col and --target-proba")
+    X, test, names = ready.X, ready.validation, ready.rows.table.feature_names
     if shape is not None and shape[0] * shape[1] != len(names):
         raise UsageError(f"--shape {run.shape}: {shape[0] * shape[1]} pixels, the table has {len(names)} features")
     repeats, ids = None, None
@@ -128,13 +132,19 @@ def compare(
         ids=ids,
         image_shape=shape,
         n_jobs=settings.n_jobs,
-        notes=ready.notes,
+        notes=(*ready.notes, *_filled(run, ready)),
         warnings=ready.warnings,
         command=command,
         on_progress=on_progress,
     )
     saved = _write(run, compared, ready.y, classes, repeats)
     return CompareResult(compared, saved)
+
+
+def _filled(run: CompareRun, ready: Prepared) -> list[str]:
+    if run.missing in ("error", "drop") or not ready.rows.table.n_missing:
+        return []
+    return ["missing cells were filled from all rows of the table, judged ones too, before the folds were made"]
 
 
 def _settings(settings: Settings | None) -> Settings:
@@ -174,25 +184,6 @@ def _check_design(run: CompareRun) -> None:
         raise UsageError(f"--folds-out writes folds, and with {single} there are none")
 
 
-def _chosen(ready: Prepared, features: str | list[str] | None) -> tuple[Any, tuple[Any, Array] | None, tuple[str, ...]]:
-    """X, test rows and column names, of all columns or of those that are named."""
-    names = ready.rows.table.feature_names
-    if features is None:
-        return ready.X, ready.validation, names
-    wanted = [name.strip() for name in (features.split(",") if isinstance(features, str) else features)]
-    columns = []
-    for name in wanted:
-        if name not in names:
-            meant = nearest(name, names)
-            hint = f" (did you mean {safe_text(meant, 40)}?)" if meant else ""
-            raise UsageError(f"--features: the table has no column '{safe_text(name, 60)}'{hint}")
-        if names.index(name) in columns:
-            raise UsageError(f"--features: '{safe_text(name, 60)}' is named twice")
-        columns.append(names.index(name))
-    test = None if ready.validation is None else (ready.validation[0][:, columns], ready.validation[1])
-    return ready.X[:, columns], test, tuple(wanted)
-
-
 def _test_ids(run: CompareRun, ready: Prepared) -> list[str]:
     """Numbers of the test rows in their file, the first row being 1."""
     if run.test is None:
@@ -202,11 +193,8 @@ def _test_ids(run: CompareRun, ready: Prepared) -> list[str]:
         split = same_rows(ready.split_record, ready.rows.y, ready.classes, ready.rows.table.groups)
         assert split is not None
         return [str(i + 1) for i in split.validation.tolist()]
-    from softreg.tables import read_table
-
-    table = read_table(run.test, recipe=ready.rows.table.recipe)
-    assert table.y is not None
-    return [str(i + 1) for i in np.flatnonzero(encode(table.y, ready.classes) >= 0).tolist()]
+    assert ready.apart is not None
+    return [str(i + 1) for i in np.flatnonzero(ready.apart.table.codes(ready.classes) >= 0).tolist()]
 
 
 def _folds_text(repeats: Sequence[Sequence[Fold]] | None, grouped: bool, seed: int) -> str:

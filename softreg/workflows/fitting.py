@@ -23,7 +23,7 @@ from softreg.text import safe_text, short
 from softreg.training import Problem, Settings, Trained, build, train
 from softreg.workflows.history import HistoryLog
 from softreg.workflows.inputs import describe
-from softreg.workflows.outputs import check_outputs
+from softreg.workflows.outputs import check_outputs, names_of
 from softreg.workflows.preparing import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def fit(
         The fit diverged, or ``strict`` is not met; ``output`` is left as it was.
     """
     settings = settings or Settings()
-    check_outputs({"--output": output, "--plot": plot, "--history": history}, [*_names(data), validation])
+    check_outputs({"--output": output, "--plot": plot, "--history": history}, [*names_of(data), validation])
     ready = prepare(
         data,
         target=target,
@@ -420,18 +420,13 @@ def _next(
     if output is None:
         column = "" if target is None else f" --target {q(target)}"
         apart = " --validation-fraction 0.2" if ready.validation is None else ""
-        files = " ".join(map(q, _names(data)))
+        files = " ".join(map(q, names_of(data)))
         return f"softreg fit {files}{column}{apart} --output model.softreg"
     names = ready.rows.table.feature_names
     side = math.isqrt(len(names))
     pixels = side * side == len(names) and side >= 4 and _are_pixels(names)
     shape = f" --shape {side}x{side}" if pixels else ""
     return f"softreg plot weights {q(output)}{shape} --output weights.png"
-
-
-def _names(data: Paths) -> list[str]:
-    """The files of a table as they were named."""
-    return [os.fspath(path) for path in ([data] if isinstance(data, str | os.PathLike) else data)]
 
 
 def _are_pixels(names: tuple[str, ...]) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from softreg.errors import UsageError
 from softreg.files import check_writable, refuse_same_file
 from softreg.store import check_replaceable
+from softreg.tables.opening import Paths
 from softreg.text import safe_text
 
 
@@ -49,3 +51,8 @@ def check_outputs(
 
             picture_format(path)
         check_writable(path)
+
+
+def names_of(data: Paths) -> list[str]:
+    """The files of a table as they were named."""
+    return [os.fspath(path) for path in ([data] if isinstance(data, str | os.PathLike) else data)]

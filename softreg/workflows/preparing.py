@@ -62,6 +62,7 @@ class Prepared:
     warnings: tuple[str, ...]
     part: Part
     kept: Part | None
+    apart: Labelled | None = None  # the table that holds them, where it is another
 
     @property
     def classes(self) -> Array:
@@ -121,7 +122,7 @@ def prepare(
     record: dict[str, Any] = {"kind": "file", "fingerprint": other.table.fingerprint, "group": group}
     return Prepared(
         rows, rows.X, rows.y, table.groups, (other.X, other.y), text, record, tuple(notes), tuple(warnings), whole,
-        part_of(other),
+        part_of(other), other,
     )  # fmt: skip
 
 
