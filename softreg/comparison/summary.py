@@ -426,8 +426,10 @@ def _tuned_text(contenders: Sequence[Contender], manner: Manner) -> str:
     alphas = {c.settings.alpha for c in contenders if isinstance(c, Linear) and c.settings.C is None}
     if manner.tune:
         return "alpha tuned for each inside the training rows"
-    if len(alphas) == 1 and all(isinstance(c, Linear) and c.settings.C is None for c in contenders):
-        return f"at alpha = {short(alphas.pop())} for each, untuned"
+    linear = [c for c in contenders if isinstance(c, Linear)]
+    if len(alphas) == 1 and all(c.settings.C is None for c in linear):
+        whose = "each" if len(linear) == len(contenders) else "softreg's losses"
+        return f"at alpha = {short(alphas.pop())} for {whose}, untuned"
     return "untuned"
 
 
