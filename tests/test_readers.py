@@ -395,6 +395,11 @@ def test_svmlight_equals_the_matrix_that_was_written(write, monkeypatch, block):
     assert read_table(write(gzip.compress("\n".join(lines).encode()), "t.svm.gz")).fingerprint == table.fingerprint
 
 
+def test_svmlight_is_recognised_by_the_longest_lines(write):
+    row = " ".join(f"{j}:0.123456789" for j in range(1, 20_000))
+    assert read_table(write(f"1 {row}\n2 {row}\n", "t.svm")).X.shape == (2, 19_999)
+
+
 BAD_SVM = {
     "unsorted": ("1 3:1 2:1\n2 1:1\n", "t.svm:1: index 2 after 3"),
     "twice": ("1 1:1\n2 1:1 1:2\n", "t.svm:2: index 1 after 1"),

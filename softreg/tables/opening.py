@@ -7,7 +7,6 @@ import gzip
 import io
 import os
 import re
-import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -84,7 +83,7 @@ def opened(path: str, encoding: str | None = None) -> Iterator[tuple[BinaryIO, s
     shown = "standard input" if path == "-" else safe_text(path, 240)
     notes: list[str] = []
     try:
-        raw = cast(BinaryIO, sys.stdin.buffer) if path == "-" else open(path, "rb")  # noqa: SIM115
+        raw: BinaryIO = os.fdopen(os.dup(0), "rb", _SNIFF) if path == "-" else open(path, "rb", _SNIFF)  # noqa: SIM115
     except FileNotFoundError:
         raise DataError(f"{shown}: no such file") from None
     except IsADirectoryError:
@@ -124,8 +123,7 @@ def opened(path: str, encoding: str | None = None) -> Iterator[tuple[BinaryIO, s
     finally:
         if temporary is not None:
             temporary.close()
-        if path != "-":
-            raw.close()
+        raw.close()
 
 
 def _unreadable(shown: str, error: OSError | ValueError) -> DataError:
@@ -158,7 +156,8 @@ def _text_kind(start: bytes) -> str:
     if text.startswith(b"{"):
         return "json"
     lines = [line for line in re.split(rb"\r\n|\n|\r", text) if line.strip() and not line.startswith(b"#")]
-    full = lines[:20] if len(lines) == 1 else lines[:-1][:20]  # the last may be cut
+    # The last line may be cut, in the midst of a word.
+    full = lines[:-1][:20] or [*lines, *(line.rsplit(maxsplit=1)[0] for line in lines)]
     return "svmlight" if full and any(_SVMLIGHT.match(line) for line in full) and b"," not in full[0] else "text"
 
 
