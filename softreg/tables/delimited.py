@@ -96,13 +96,7 @@ class DelimitedCells:
     def __init__(self, path: str, block: Block, separator: bytes, p: int, decimal: str, header: bool) -> None:
         self.path, self.lines = path, block.lines
         self._p, self._quoted, self._decimal, self._separator = p, block.quoted, decimal, separator.decode()
-        try:
-            self._data, self._ends = block.cells(separator, p)
-        except RaggedRow as ragged:
-            line, count = ragged.args
-            cells = f"{count} cell{'s' * (count != 1)}"
-            before = "the header" if header else "the first line"
-            raise DataError(f"{path}:{line}: {cells}, but {before} has {p}") from None
+        self._block, self._header = block, header
 
     def numbers(self, columns: Sequence[int]) -> np.ndarray:
         """(m, q) float64; NaN or infinite where a cell is empty or no finite number."""
@@ -111,7 +105,9 @@ class DelimitedCells:
 
     def text(self, column: int) -> pl.Series:
         """(m,) the cells of a column, without quotation marks around them."""
-        starts, ends = self._starts[column :: self._p], self._ends[column :: self._p] + 1
+        ends = self._ends[column :: self._p] + 1
+        before = self._ends[column - 1 :: self._p] if column else self._ends[self._p - 1 : -1 : self._p]
+        starts = before + 1 if column else np.concatenate(([0], before + 1))
         lengths = ends - starts
         # Byte k of what is gathered comes from k plus how far its cell has been moved.
         moved = starts - np.concatenate(([0], np.cumsum(lengths)[:-1]))
@@ -119,8 +115,23 @@ class DelimitedCells:
         return self._read(data, pl.String, len(lengths))
 
     @cached_property
-    def _starts(self) -> np.ndarray:
-        return np.concatenate(([0], self._ends[:-1] + 1))
+    def _cut(self) -> tuple[np.ndarray, np.ndarray]:
+        """The bytes of the cells, one a line, and where each ends; made where it is used, in a thread of its own."""
+        try:
+            return self._block.cells(self._separator.encode(), self._p)
+        except RaggedRow as ragged:
+            line, count = ragged.args
+            cells = f"{count} cell{'s' * (count != 1)}"
+            before = "the header" if self._header else "the first line"
+            raise DataError(f"{self.path}:{line}: {cells}, but {before} has {self._p}") from None
+
+    @property
+    def _data(self) -> np.ndarray:
+        return self._cut[0]
+
+    @property
+    def _ends(self) -> np.ndarray:
+        return self._cut[1]
 
     @cached_property
     def _numbers(self) -> np.ndarray:

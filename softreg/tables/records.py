@@ -93,10 +93,12 @@ class RecordReader:
                 buffer += b"\n"
             end = _last_record_end(buffer)
             if end:
-                block = self._block(buffer[:end], line, offset)
+                text = buffer[:end]
+                n_lines = text.count(b"\n")
+                block = self._block(text, line, n_lines, offset)
                 if len(block.lines):
                     yield block
-                line += buffer.count(b"\n", 0, end)
+                line += n_lines
                 offset += end
                 buffer = buffer[end:]
             elif len(buffer) > BLOCK_BYTES:
@@ -114,12 +116,12 @@ class RecordReader:
     def _line_ends(self, text: bytes) -> bytes:
         return text.replace(b"\r", b"\n") if self._lone_cr else text
 
-    def _block(self, text: bytes, line: int, offset: int) -> Block:
+    def _block(self, text: bytes, line: int, n_lines: int, offset: int) -> Block:
         self._check_text(text, line, offset)
         if b'"' in text:
             self._check_quotes(text, line)
         elif not _may_have_blank_lines(text):
-            return Block(text, range(line, line + text.count(b"\n")))
+            return Block(text, range(line, line + n_lines))
         data = np.frombuffer(text, np.uint8)
         ends = _record_ends(text)
         starts = np.concatenate(([0], ends[:-1] + 1))
