@@ -14,17 +14,13 @@ from typing import Annotated, Any
 
 import typer
 
-Table = Annotated[str, typer.Argument(metavar="DATA", help="CSV or TSV file with a header line, or npz.")]
+_FORMATS = "CSV, TSV, JSON lines, Parquet, svmlight or npz, also gzipped; a pattern, or - for stdin."
+Table = Annotated[str, typer.Argument(metavar="DATA", help=_FORMATS)]
 OptionalTables = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="DATA...",
-        help="CSV, TSV, JSON lines, Parquet, svmlight or npz, also gzipped; several files of one table; - for stdin.",
-    ),
+    typer.Argument(metavar="DATA...", help=f"{_FORMATS}  Several files are one table."),
 ]
-OptionalTable = Annotated[
-    str | None, typer.Argument(metavar="DATA", help="CSV or TSV file with a header line, or npz.")
-]
+OptionalTable = Annotated[str | None, typer.Argument(metavar="DATA", help=_FORMATS)]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model file that fit has saved.")]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from softreg.errors import ResourceError
 
 
@@ -21,11 +23,9 @@ def check_fits(path: str, what: str, n_bytes: int) -> None:
 
 def size(n_bytes: float) -> str:
     """Bytes in words: 6.4 GB."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if n_bytes < 1000 or unit == "TB":
-            break
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} {unit}" if n_bytes < 1e6 else f"{n_bytes:.3g} TB"
+    units = ("bytes", "kB", "MB", "GB", "TB", "PB")
+    power = min(int(math.log10(max(n_bytes, 1))) // 3, len(units) - 1)
+    return f"{n_bytes / 1000**power:.3g} {units[power]}"
 
 
 def _meminfo() -> int | None:
