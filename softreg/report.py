@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from softreg import __version__
+from softreg.scores import METRICS
 from softreg.text import safe_text, short
 
 if TYPE_CHECKING:
@@ -145,11 +146,26 @@ def evaluation_text(scored: EvaluateResult) -> str:
         line(m.loss_name, f"{m.loss:.4f} {m.unit}"),
         *[line("note", note) for note in scored.notes],
         "",
+        *([_metrics_table(scored), ""] if scored.scores else []),
         _class_table(scored),
         "",
         _confusion_table(scored),
     ]
     return "\n".join(lines)
+
+
+_TITLES = {"mcc": "Matthews correlation"}
+
+
+def _metrics_table(scored: EvaluateResult) -> str:
+    """Every metric, its interval where it has one, and what the shares of classes alone would score."""
+    rows = []
+    for key, (value, low, high) in scored.scores.items():
+        title = METRICS[key].title if key in METRICS else _TITLES.get(key, key.replace("_", "-") + " accuracy")
+        known = "" if math.isnan(low) else interval(low, high)
+        baseline = scored.baselines.get(key)
+        rows.append([title, _share(value), known, "" if baseline is None else f"{baseline:.3f}"])
+    return table(["metric", "value", "95 % interval", "by class shares alone"], rows)
 
 
 def _class_table(scored: EvaluateResult) -> str:

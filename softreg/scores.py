@@ -190,3 +190,27 @@ def calibration_error(bins: Bins) -> float:
     variance = bins.accuracy * (1 - bins.accuracy) / np.maximum(bins.count - 1, 1)
     squares = (bins.confidence - bins.accuracy) ** 2 - variance
     return math.sqrt(max(0.0, float(np.average(squares, weights=bins.count))))
+
+
+def matthews(confusion: Array) -> float:
+    """Matthews' correlation of true and predicted class, for K classes (Gorodkin 2004): 1 right, 0 chance.
+
+    NaN where all rows are of one class, or are predicted as one: there is nothing to correlate.
+
+    Parameters
+    ----------
+    confusion : (K, K) array
+        Rows of each true class by predicted class.
+    """
+    C = np.asarray(confusion, dtype=np.float64)
+    true, predicted, n = C.sum(axis=1), C.sum(axis=0), C.sum()
+    spread = (n**2 - predicted @ predicted) * (n**2 - true @ true)
+    return float((np.trace(C) * n - true @ predicted) / math.sqrt(spread)) if spread > 0 else math.nan
+
+
+def top_k(Z: Array, y: Array, k: int) -> float:
+    """Share of rows whose class is among the k of largest score; of ties the first classes are taken."""
+    rows = np.arange(len(y))
+    own = Z[rows, y][:, None]
+    before = (own < Z).sum(axis=1) + ((own == Z) & (np.arange(Z.shape[1]) < y[:, None])).sum(axis=1)
+    return float((before < k).mean())

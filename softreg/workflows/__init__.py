@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from softreg.workflows.checking import GradcheckResult, gradcheck
     from softreg.workflows.comparing import CompareResult, check_strict, compare
     from softreg.workflows.environment import Environment, env
-    from softreg.workflows.evaluating import EvaluateResult, evaluate
+    from softreg.workflows.evaluating import EvaluateResult, check_required, evaluate
     from softreg.workflows.explaining import explain_logits, explain_row
     from softreg.workflows.fitting import FitPlan, FitResult, fit
     from softreg.workflows.inspecting import InspectResult, inspect
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "comparing": ("CompareResult", "check_strict", "compare"),
     "environment": ("Environment", "env"),
-    "evaluating": ("EvaluateResult", "evaluate"),
+    "evaluating": ("EvaluateResult", "check_required", "evaluate"),
     "explaining": ("explain_logits", "explain_row"),
     "inspecting": ("InspectResult", "inspect"),
     "fitting": ("FitPlan", "FitResult", "fit"),
@@ -49,6 +49,7 @@ __all__ = [
     "PredictResult",
     "TuneResult",
     "VerifyResult",
+    "check_required",
     "check_strict",
     "compare",
     "env",
