@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
         FitPlan,
         FitResult,
         InspectResult,
-        PredictResult,
         VerifyResult,
     )
 
@@ -187,23 +184,6 @@ def _confusion_table(scored: EvaluateResult) -> str:
     names = [name(label) for label in classes]
     rows = [[true, *(f"{n:g}" for n in row)] for true, row in zip(names, counts, strict=True)]
     return table(["true \\ predicted", *names], rows)
-
-
-# --- predict -----------------------------------------------------------------------------------------------------
-
-
-def csv_blocks(predicted: PredictResult) -> Iterator[bytes]:
-    """The predictions as CSV, some thousand rows at a time."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(predicted.header)
-    for i, row in enumerate(predicted.rows()):
-        writer.writerow(row)
-        if i % 4096 == 4095:
-            yield text.getvalue().encode()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue().encode()
 
 
 # --- compare -----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ OptionalTables = Annotated[
     list[str] | None,
     typer.Argument(metavar="DATA...", help=f"{_FORMATS}  Several files are one table."),
 ]
+Tables = Annotated[list[str], typer.Argument(metavar="DATA...", help=_FORMATS)]
 OptionalTable = Annotated[str | None, typer.Argument(metavar="DATA", help=_FORMATS)]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model file that fit has saved.")]
 
@@ -123,6 +124,13 @@ COMPARE: dict[str, Any] = {
     # Every row counts once, with one label.
     **{name: option for name, option in TABLES.items() if name not in ("weight_col", "target_proba", "unknown")},
     "features": text_option("features", "A,B,…", "Learn from these columns only; of two, decision regions are drawn."),
+}
+
+#: Of a prediction.
+PREDICT: dict[str, Any] = {
+    "keep": text_option("keep", "A,B,…", "Carry these columns over."),
+    "missing": text_option("missing", "HOW", "Missing cells: as in training (recipe, the default), error, or skip."),
+    "format": text_option("format", "KIND", "csv, jsonl or parquet; by the suffix unless given."),
 }
 
 CONFIG = text_option("config", "FILE.toml", "Read options from here; those given as flags go before.")

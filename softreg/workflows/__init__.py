@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from softreg.workflows.inspecting import InspectResult, inspect
     from softreg.workflows.plotting import PlotResult, plot
     from softreg.workflows.predicting import PredictResult, predict
+    from softreg.workflows.streaming import PredictStream, predict_stream
     from softreg.workflows.tuning import TuneResult, tune
     from softreg.workflows.verifying import Claim, VerifyResult, verify
 
@@ -32,6 +33,7 @@ _HOMES = {
     "checking": ("GradcheckResult", "gradcheck"),
     "plotting": ("PlotResult", "plot"),
     "predicting": ("PredictResult", "predict"),
+    "streaming": ("PredictStream", "predict_stream"),
     "tuning": ("TuneResult", "tune"),
     "verifying": ("Claim", "VerifyResult", "verify"),
 }
@@ -47,6 +49,7 @@ __all__ = [
     "InspectResult",
     "PlotResult",
     "PredictResult",
+    "PredictStream",
     "TuneResult",
     "VerifyResult",
     "check_required",
@@ -61,6 +64,7 @@ __all__ = [
     "inspect",
     "plot",
     "predict",
+    "predict_stream",
     "tune",
     "verify",
 ]

@@ -109,9 +109,13 @@ def predict(model: str | Model, data: str, proba: bool = False) -> PredictResult
         Z = fitted.decision_function(table.X)
     except DataError as error:
         raise DataError(f"{table.path}: {error}") from None
-    labels = [label for label in fitted.classes.tolist() if isinstance(label, str) and label.startswith(_FORMULA)]
-    warnings: tuple[str, ...] = ()
-    if labels:
-        shown = safe_text(labels[0], 40)
-        warnings = (f"a spreadsheet may take labels such as '{shown}' for formulas: import them as text",)
+    warnings = tuple(spreadsheet_warnings(fitted.classes))
     return PredictResult(Z.argmax(axis=1), fitted.classes, softmax(Z) if proba else None, table.notes, warnings)
+
+
+def spreadsheet_warnings(classes: Array) -> list[str]:
+    """A warning where a spreadsheet would take a label for a formula."""
+    labels = [label for label in classes.tolist() if isinstance(label, str) and label.startswith(_FORMULA)]
+    if not labels:
+        return []
+    return [f"a spreadsheet may take labels such as '{safe_text(labels[0], 40)}' for formulas: import them as text"]
