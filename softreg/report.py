@@ -16,6 +16,7 @@ from softreg.text import safe_text, short
 if TYPE_CHECKING:
     from softreg.comparison import Comparison, ModelSummary
     from softreg.workflows import (
+        CheckResult,
         EvaluateResult,
         FitPlan,
         FitResult,
@@ -128,6 +129,23 @@ def after_text(fitted: FitResult) -> str:
         lines.append(line("saved", ", ".join(safe_text(path, 240) for path in fitted.saved)))
     if fitted.next:
         lines.append(line("next", fitted.next))
+    return "\n".join(lines)
+
+
+# --- check -------------------------------------------------------------------------------------------------------
+
+
+def check_text(checked: CheckResult) -> str:
+    """What was read, what was found, and what a fit would take."""
+    lines = [line("data", checked.data), ""]
+    for number, finding in enumerate(checked.findings, 1):
+        lines.append(f"{number:>3}  {finding.text}")
+        if finding.advice:
+            lines.append(f"     {finding.advice}")
+    if not checked.findings:
+        lines.append("nothing to note")
+    seconds = "less than a second" if checked.seconds < 1 else f"some {checked.seconds:.0f} s"
+    lines += ["", line("a fit", f"takes at most {checked.megabytes:.0f} MB and, on one core, {seconds}")]
     return "\n".join(lines)
 
 

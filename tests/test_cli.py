@@ -64,7 +64,8 @@ def test_version(cli):
 
 
 @pytest.mark.parametrize(
-    "verb", ["fit", "evaluate", "predict", "plot", "compare", "gradcheck", "explain", "verify", "inspect", "env"]
+    "verb",
+    ["fit", "evaluate", "predict", "plot", "compare", "check", "gradcheck", "explain", "verify", "inspect", "env"],
 )
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_every_command_explains_itself(cli, verb, flag):

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from softreg import __version__
+from softreg.cli.check import check
 from softreg.cli.compare import compare
 from softreg.cli.env import env
 from softreg.cli.evaluate import evaluate
@@ -60,7 +61,7 @@ def _make_app() -> typer.Typer:
     ) -> None:
         """Softmax and multiclass hinge classifiers, each fit with proof of how near the optimum it is."""
 
-    for command in (fit, evaluate, predict, plot, compare, gradcheck, explain, verify, inspect, env):
+    for command in (fit, evaluate, predict, plot, compare, check, gradcheck, explain, verify, inspect, env):
         app.command()(expand(command))
     return app
 

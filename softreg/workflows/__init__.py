@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from softreg.workflows.comparing import CompareResult, check_strict, compare
     from softreg.workflows.environment import Environment, env
     from softreg.workflows.evaluating import EvaluateResult, check_required, evaluate
+    from softreg.workflows.examining import CheckResult, check
     from softreg.workflows.explaining import explain_logits, explain_row
     from softreg.workflows.fitting import FitPlan, FitResult, fit
     from softreg.workflows.inspecting import InspectResult, inspect
@@ -27,6 +28,7 @@ _HOMES = {
     "comparing": ("CompareResult", "check_strict", "compare"),
     "environment": ("Environment", "env"),
     "evaluating": ("EvaluateResult", "check_required", "evaluate"),
+    "examining": ("CheckResult", "check"),
     "explaining": ("explain_logits", "explain_row"),
     "inspecting": ("InspectResult", "inspect"),
     "fitting": ("FitPlan", "FitResult", "fit"),
@@ -39,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CheckResult",
     "Claim",
     "CompareResult",
     "Environment",
@@ -52,6 +55,7 @@ __all__ = [
     "PredictStream",
     "TuneResult",
     "VerifyResult",
+    "check",
     "check_required",
     "check_strict",
     "compare",
