@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> None:
     done = results.read([options.out]) if options.resume and options.out.exists() else None
     run(table, options.out, done)
     print(f"wrote {options.out}")
-    if options.report or options.picture:
+    if options.report or options.picture or options.into:
         _write_report(options, [options.out])
 
 
@@ -74,8 +74,15 @@ def _write_report(options: argparse.Namespace, paths: Sequence[Path]) -> None:
         with atomic_write(options.report, "w") as file:
             file.write(text)
         print(f"wrote {options.report}")
-    else:
+    elif not options.into:
         print(text)
+    if options.into:
+        from benchmarks.report import put_into, short
+
+        page = put_into(options.into.read_text(encoding="utf-8"), short(got, options.picture_alpha or 1e-4))
+        with atomic_write(options.into, "w") as file:
+            file.write(page)
+        print(f"wrote {options.into}")
     if options.picture:
         from benchmarks.picture import picture
         from softreg.plots.display import save_figure
@@ -205,6 +212,7 @@ def _folders(parser: argparse.ArgumentParser) -> None:
 
 def _pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, help="Markdown file")
+    parser.add_argument("--into", type=Path, help="page that gets the short table between its two marks")
     parser.add_argument("--picture", type=Path, help=".svg, .png or .pdf file")
     parser.add_argument("--picture-alpha", type=float, help="the alpha that is drawn (the middle one)")
 

@@ -35,6 +35,40 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n".join(part for part in parts if part)
 
 
+#: Between these two lines stands what `put_into` writes.
+MARKS = ("<!-- benchmarks -->", "<!-- /benchmarks -->")
+
+
+def short(results: dict[str, Any], alpha: float) -> str:
+    """What one machine needs to the tightest level at one alpha, beside the fastest of each peer: for a README."""
+    level = tightest(results)
+    rows = [row for row in results["rows"] if row["alpha"] == alpha and row["loss"] == "softmax"]
+    families = [name for name in FAMILIES if any(_mine(row, name) for row in rows)]
+    head = ["data", "rows × columns, classes", "softreg, s", *(f"fastest {family}, s" for family in families)]
+    lines = []
+    for row in rows:
+        cells = [row["set"], _shape(row), _cell(find(row, OURS), level)]
+        for family in families:
+            best = fastest(row, family, level)
+            if best is not None:
+                cells.append(f"{_cell(best, level)} ({_short(best)})")
+                continue
+            nearest = _nearest(row, family)
+            seen = None if nearest is None else nearest["best"]
+            gap = "" if seen is None else f", {seen['suboptimality']:.0e} above"
+            cells.append("" if nearest is None else f"not in {results['limit']:g}{gap}")
+        lines.append(cells)
+    return f"{table(head, lines)}\n{_machine(results)}"
+
+
+def put_into(page: str, text: str) -> str:
+    """The page with ``text`` between its two marks; ValueError where it has none."""
+    start, end = (page.find(mark) for mark in MARKS)
+    if start < 0 or end < start:
+        raise ValueError(f"no line {MARKS[0]} and {MARKS[1]} after it: nowhere to write to")
+    return f"{page[: start + len(MARKS[0])]}\n{text.strip()}\n{page[end:]}"
+
+
 def tightest(results: dict[str, Any]) -> str:
     return f"{min(results['levels']):g}"
 

@@ -473,3 +473,13 @@ def test_whole_command_arrives_where_the_script_does(tmp_path, capsys):
     got = json.loads(out.read_text("utf-8"))
     assert all(one["suboptimality"] <= 1e-6 for one in got["commands"].values())
     assert "ratio" in capsys.readouterr().out
+
+
+def test_the_short_table_goes_between_its_marks_and_nowhere_else():
+    from benchmarks.report import MARKS, put_into
+
+    page = f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n"
+    assert put_into(page, "new") == f"before\n{MARKS[0]}\nnew\n{MARKS[1]}\nafter\n"
+    assert put_into(put_into(page, "x"), "new") == put_into(page, "new")
+    with pytest.raises(ValueError, match="nowhere to write to"):
+        put_into("no marks", "new")
