@@ -214,3 +214,60 @@ def top_k(Z: Array, y: Array, k: int) -> float:
     own = Z[rows, y][:, None]
     before = (own < Z).sum(axis=1) + ((own == Z) & (np.arange(Z.shape[1]) < y[:, None])).sum(axis=1)
     return float((before < k).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """How well scores put rows of one class before all others, threshold by threshold from strict to lenient.
+
+    Attributes
+    ----------
+    recall : (m,) array
+        Share of the class's rows above the threshold (true positive rate).
+    fall_out : (m,) array
+        Share of the other rows above it (false positive rate).
+    precision : (m,) array
+        Share of the rows above it that are of the class.
+    auc : float
+        Area under recall over fall-out: chance that a row of the class scores above another, ties counting half.
+    average_precision : float
+        Sum of precision times the gain in recall.
+    """
+
+    recall: Array
+    fall_out: Array
+    precision: Array
+    auc: float
+    average_precision: float
+
+
+def ranking(scores: Array, positive: Array) -> Ranking:
+    """`Ranking` of scores (n,) of rows that are of the class or not; rows of equal score stand or fall together.
+
+    Parameters
+    ----------
+    scores : (n,) array
+    positive : (n,) array of bool
+
+    Raises
+    ------
+    DataError
+        No row of the class, or none of another.
+    """
+    n_positive = int(positive.sum())
+    if n_positive in (0, len(positive)):
+        raise DataError("a ranking needs rows of the class and rows of others")
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # of rows of equal score
+    hits = np.cumsum(positive[order])[last]
+    above = last + 1.0
+    recall = np.append(0.0, hits / n_positive)
+    fall_out = np.append(0.0, (above - hits) / (len(positive) - n_positive))
+    precision = np.append(1.0, hits / above)
+    return Ranking(
+        recall=recall,
+        fall_out=fall_out,
+        precision=precision,
+        auc=float(np.sum(np.diff(fall_out) * (recall[1:] + recall[:-1]) / 2)),
+        average_precision=float(np.sum(np.diff(recall) * precision[1:])),
+    )

@@ -141,3 +141,35 @@ def test_mistakes_are_named():
         score("accuracy", y, predicted[:-1], P, 5)
     with pytest.raises(DataError, match="do not fit"):
         score("brier", y, predicted, P[:, :-1], 5)
+
+
+# --- rankings ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_a_ranking_is_that_of_scikit_learn(ties):
+    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+
+    from softreg.scores import ranking
+
+    rng = np.random.default_rng(3)
+    positive = rng.random(300) < 0.3
+    values = rng.normal(size=300) + positive
+    if ties:
+        values = values.round(0)
+    found = ranking(values, positive)
+    assert found.auc == pytest.approx(roc_auc_score(positive, values), rel=1e-12)
+    assert found.average_precision == pytest.approx(average_precision_score(positive, values), rel=1e-12)
+    fall_out, recall, _ = roc_curve(positive, values, drop_intermediate=False)
+    np.testing.assert_allclose(found.fall_out, fall_out)
+    np.testing.assert_allclose(found.recall, recall)
+    precision, _, _ = precision_recall_curve(positive, values)
+    np.testing.assert_allclose(found.precision, precision[::-1])
+
+
+@pytest.mark.parametrize("positive", [np.zeros(4, bool), np.ones(4, bool)])
+def test_a_class_alone_cannot_be_ranked(positive):
+    from softreg.scores import ranking
+
+    with pytest.raises(DataError, match="rows of others"):
+        ranking(np.arange(4.0), positive)

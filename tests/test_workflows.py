@@ -776,3 +776,20 @@ def test_history_files_are_plain_csv(tmp_path):
         rows = list(csv.DictReader(file))
     assert [int(row["iteration"]) for row in rows] == list(range(len(rows)))
     assert {row["validation_loss"] for row in rows} == {""}
+
+
+@pytest.mark.parametrize("kind", ["roc", "pr", "reliability"])
+def test_pictures_of_rows_are_drawn_from_a_model_and_a_table(tmp_path, iris_model, kind):
+    out = tmp_path / f"{kind}.svg"
+    drawn = workflows.plot(kind, [iris_model, IRIS], str(out))
+    assert out.read_bytes().startswith(b"<?xml")
+    assert drawn.kind == kind
+    with pytest.raises(UsageError, match="MODEL DATA"):
+        workflows.plot(kind, [iris_model], str(out))
+
+
+def test_a_hinge_is_ranked_by_its_scores_and_has_no_probabilities_to_rely_on(tmp_path, hinge_model):
+    drawn = workflows.plot("roc", [hinge_model, IRIS], str(tmp_path / "roc.svg"))
+    assert all(one.auc > 0.9 for one in drawn.display.rankings.values())
+    with pytest.raises(UsageError, match="no probabilities to rely on"):
+        workflows.plot("reliability", [hinge_model, IRIS], str(tmp_path / "r.svg"))

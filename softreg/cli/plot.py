@@ -10,15 +10,16 @@ from softreg.cli.options import Manner
 from softreg.cli.printing import narrate, result
 from softreg.errors import UsageError
 
-KINDS = ("loss", "convergence", "confusion", "weights")
+KINDS = ("loss", "convergence", "confusion", "roc", "pr", "reliability", "weights")
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="loss, convergence, confusion or weights.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.")],
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...", help="Models or --history files; for confusion MODEL DATA, for weights MODEL."
+            metavar="INPUT...",
+            help="Models, or --history files; MODEL DATA for confusion, roc, pr and reliability.",
         ),
     ],
     output: Annotated[
@@ -36,7 +37,7 @@ def plot(
     *,
     manner: Manner,
 ) -> None:
-    """Draw curves, a confusion matrix, or weights."""
+    """Draw curves of a fit or of predictions, a confusion matrix, or weights."""
     from softreg.text import nearest, safe_text
 
     if kind not in KINDS:

@@ -18,6 +18,7 @@ from softreg.plots.loss import LossDisplay
 from softreg.plots.margins import MarginsDisplay
 from softreg.plots.masses import MassesDisplay
 from softreg.plots.model_weights import ModelWeightsDisplay
+from softreg.plots.ranking import RankingDisplay
 from softreg.plots.regions import RegionsDisplay
 from softreg.plots.reliability import ReliabilityDisplay
 from softreg.plots.traces import SuboptimalityDisplay, TracesDisplay
@@ -34,6 +35,7 @@ __all__ = [
     "MarginsDisplay",
     "MassesDisplay",
     "ModelWeightsDisplay",
+    "RankingDisplay",
     "RegionsDisplay",
     "ReliabilityDisplay",
     "SuboptimalityDisplay",

@@ -8,17 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from softreg.errors import UsageError
 from softreg.metrics import loss_name
 from softreg.plots import ConfusionDisplay, ConvergenceDisplay, Display, LossDisplay, WeightsDisplay
 from softreg.plots.curves import CLOCK_LABELS
+from softreg.softmax import softmax
 from softreg.store import Model
+from softreg.tables import label_text
 from softreg.text import safe_text
 from softreg.workflows.fitting import plot_unit
 from softreg.workflows.history import read_history
+from softreg.workflows.inputs import read_for
 from softreg.workflows.outputs import check_outputs
 
-KINDS = ("loss", "convergence", "confusion", "weights")
+KINDS = ("loss", "convergence", "confusion", "roc", "pr", "reliability", "weights")
+#: Kinds that are drawn from a model and a labelled table.
+OF_ROWS = ("confusion", "roc", "pr", "reliability")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +58,10 @@ def plot(
 
     Parameters
     ----------
-    kind : {"loss", "convergence", "confusion", "weights"}
+    kind : {"loss", "convergence", "confusion", "roc", "pr", "reliability", "weights"}
     inputs : sequence of str
-        loss, convergence: model files and files of ``--history``, overlaid; confusion: a model and a labelled table;
-        weights: a model.
+        loss, convergence: model files and files of ``--history``, overlaid; weights: a model; the others: a model
+        and a labelled table.
     output : str
         .png, .svg or .pdf.
     shape : "HxW" or (H, W), optional
@@ -74,7 +81,7 @@ def plot(
         raise UsageError(f"plot {kind} has no clock: leave out --x")
     if x is not None and x not in CLOCK_LABELS:
         raise UsageError(f"--x {safe_text(x, 40)}: one of {', '.join(CLOCK_LABELS)}")
-    needed = {"confusion": (2, "MODEL DATA"), "weights": (1, "MODEL")}.get(kind)
+    needed = {"weights": (1, "MODEL"), **dict.fromkeys(OF_ROWS, (2, "MODEL DATA"))}.get(kind)
     if needed is not None and len(inputs) != needed[0]:
         raise UsageError(f"plot {kind} draws from {needed[1]}, not from {len(inputs)} files")
     if not inputs:
@@ -88,12 +95,48 @@ def plot(
         scored = evaluate(inputs[0], inputs[1])
         display = ConfusionDisplay.from_counts(scored.metrics.confusion, scored.classes.tolist())
         notes = (*scored.notes, *scored.warnings)
+    elif kind in OF_ROWS:
+        display, notes = _of_rows(kind, inputs[0], inputs[1])
     elif kind == "weights":
         display = _weights(inputs[0], shape)
     else:
         display = _curves(kind, inputs, x)
     display.save(output)
     return PlotResult(kind, output, display, notes)
+
+
+def _of_rows(kind: str, path: str, data: str) -> tuple[Display, tuple[str, ...]]:
+    """Curves of the rows of a labelled table."""
+    from softreg.plots import RankingDisplay, ReliabilityDisplay
+    from softreg.scores import calibration_bins, ranking
+
+    model = Model.load(path)
+    if kind == "reliability":
+        try:
+            model.check_has_probabilities()
+        except UsageError:
+            raise UsageError(f"{safe_text(path)}: a {model.loss} model has no probabilities to rely on") from None
+    rows = read_for(model, data)
+    Z = model.decision_function(rows.X)
+    notes = (*rows.notes, *rows.warnings)
+    if kind == "reliability":
+        return ReliabilityDisplay.from_bins({os.path.basename(path): calibration_bins(rows.y, softmax(Z))}), notes
+    names = [label_text(label) for label in model.classes.tolist()]
+    scores = softmax(Z) if model.loss == "softmax" else _ahead(Z)
+    found = {
+        names[k]: ranking(scores[:, k], rows.y == k) for k in range(len(names)) if 0 < (rows.y == k).sum() < len(rows.y)
+    }
+    absent = len(names) - len(found)
+    if absent:
+        notes = (*notes, f"{absent} classes without rows are left out")
+    return RankingDisplay.from_rankings(found, "roc" if kind == "roc" else "pr"), notes
+
+
+def _ahead(Z: Any) -> Any:
+    """(n, K) how far each class's score is ahead of the best other: it ranks rows where scores are no probabilities."""
+    ordered = np.sort(Z, axis=1)
+    best, second = ordered[:, -1:], ordered[:, -2:-1]
+    return Z - np.where(best == Z, second, best)
 
 
 def _weights(path: str, shape: str | tuple[int, int] | None) -> Display:
