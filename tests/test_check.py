@@ -50,9 +50,9 @@ def test_each_peculiarity_is_found_alone(tmp_path, change, expected):
 
 
 def test_repeated_rows_are_counted_with_those_of_another_label(tmp_path):
-    columns = {name: [*values[:58], values[0], values[1]] for name, values in clean().items()}
-    columns["y"] = [*columns["y"][:58], "u", "w"]
-    assert texts(table(tmp_path, columns)) == ["2 of 60 rows repeat an earlier one (1 of them with another label)"]
+    columns = {name: [*values[:57], values[0], values[1], values[2]] for name, values in clean().items()}
+    columns["y"] = [*columns["y"][:57], "w", "w", "w"]  # they were u, v, w
+    assert texts(table(tmp_path, columns)) == ["3 of 60 rows repeat an earlier one (2 of them with another label)"]
 
 
 def test_unbalanced_classes_and_wide_tables_are_named(tmp_path):
