@@ -140,3 +140,36 @@ def test_a_failure_half_way_leaves_the_old_file(cli, models, tmp_path):
     (tmp_path / "bad.csv").write_text("\n".join([*lines, "a,b,c,d,e"]))
     assert cli("predict", models / "softmax", "bad.csv", "-o", "p.csv").code == 3
     assert (tmp_path / "p.csv").read_text() == "old"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_G98_tables_of_many_batches_are_one_output_whatever_is_null_in_the_first(
+    cli, models, tmp_path, monkeypatch, suffix
+):
+    """Rows 1 to 60 000 are unsure, then comes one that is not; Parquet is put together from files on disk."""
+    monkeypatch.setattr("softreg.tables.writing.WAITING", 1 << 20)
+    head, *lines = (DATA / "iris.csv").read_text().splitlines()
+    sure, unsure = lines[0], "6.0,2.7,4.95,1.7,versicolor"
+    (tmp_path / "long.csv").write_text("\n".join([head, *[unsure] * 300_000, sure]))
+    done = cli("predict", models / "softmax", "long.csv", "--proba", "--min-confidence", "0.99", "-o", f"p.{suffix}")
+    assert done.code == 0
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}[suffix]
+    found = read(tmp_path / f"p.{suffix}", **({} if suffix == "parquet" else {"infer_schema_length": None}))
+    assert found.height == 300_001
+    assert found["prediction"].null_count() == 300_000
+    assert found["prediction"][-1] == "setosa"
+    assert "300000 of 300001 rows are less sure than 0.99" in done.err
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_labels_that_are_no_text_come_back_as_the_labels_they_are():
+    from softreg.tables.writing import label_column, written
+
+    codes = np.array([1, -1, 0])
+    for classes, expected in (
+        (np.array([3, 10]), "10,,3"),
+        (np.array([False, True]), "True,,False"),
+        (np.array(["007", "=1"]), "=1,,007"),
+    ):
+        text = b"".join(written([{"prediction": label_column(classes, codes)}], "csv")).decode()
+        assert ",".join(text.replace('""', "").split("\n")[1:4]) == expected

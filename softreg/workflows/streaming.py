@@ -14,6 +14,7 @@ from softreg.softmax import softmax
 from softreg.store import Model
 from softreg.tables import Batch, Found, label_text, read_batches
 from softreg.tables.opening import Paths
+from softreg.tables.writing import label_column, number_column
 from softreg.text import safe_text
 from softreg.workflows.inputs import recipe_of
 from softreg.workflows.predicting import spreadsheet_warnings
@@ -122,37 +123,28 @@ class PredictStream:
         if self.min_confidence is not None and P is not None:
             sure = P.max(axis=1) >= self.min_confidence
             self.n_unsure += int((~sure).sum())
-        columns["prediction"] = self._labels(codes, kept, sure)
+        columns["prediction"] = label_column(self.model.classes, _spread(np.where(sure, codes, -1), kept, -1))
         if self.proba and P is not None:
             for text, p in zip(self._texts, P.T, strict=True):
-                columns[f"p[{text}]"] = _spread(p, kept)
+                columns[f"p[{text}]"] = number_column(_spread(p, kept, np.nan))
         if self.top_k is not None:
             order = np.argsort(-Z, axis=1, kind="stable")[:, : self.top_k]
             shown, name = (Z, "score") if P is None else (P, "p")
             for i in range(self.top_k):
                 rank = order[:, i]
-                columns[f"label_{i + 1}"] = self._labels(rank, kept)
-                columns[f"{name}_{i + 1}"] = _spread(shown[np.arange(len(rank)), rank], kept)
+                columns[f"label_{i + 1}"] = label_column(self.model.classes, _spread(rank, kept, -1))
+                values = shown[np.arange(len(rank)), rank]
+                columns[f"{name}_{i + 1}"] = number_column(_spread(values, kept, np.nan))
         return columns
 
-    def _labels(self, codes: Array, kept: Array, sure: Array | None = None) -> list[Any]:
-        """Labels of the rows kept, None for the others."""
-        labels = self.model.classes.tolist()
-        values: list[Any] = [labels[code] for code in codes.tolist()]
-        if sure is not None and not sure.all():
-            values = [value if known else None for value, known in zip(values, sure.tolist(), strict=True)]
-        if kept.all():
-            return values
-        found = iter(values)
-        return [next(found) if known else None for known in kept.tolist()]
 
-
-def _spread(values: Array, kept: Array) -> Any:
-    """Numbers of the rows kept, None for the others."""
+def _spread(values: Array, kept: Array, nothing: float) -> Array:
+    """(m,) the values of the rows kept, and what stands for nothing in the others."""
     if kept.all():
         return values
-    found = iter(values.tolist())
-    return [next(found) if known else None for known in kept.tolist()]
+    spread = np.full(len(kept), nothing, dtype=values.dtype)
+    spread[kept] = values
+    return spread
 
 
 def predict_stream(model: str | Model, data: Paths, **options: Any) -> PredictStream:
