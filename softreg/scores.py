@@ -208,12 +208,12 @@ def matthews(confusion: Array) -> float:
     return float((np.trace(C) * n - true @ predicted) / math.sqrt(spread)) if spread > 0 else math.nan
 
 
-def top_k(Z: Array, y: Array, k: int) -> float:
-    """Share of rows whose class is among the k of largest score; of ties the first classes are taken."""
+def top_k(Z: Array, y: Array, k: int, weight: Array | None = None) -> float:
+    """Share of rows (of their weight) whose class is among the k of largest score; of ties the first classes count."""
     rows = np.arange(len(y))
     own = Z[rows, y][:, None]
     before = (own < Z).sum(axis=1) + ((own == Z) & (np.arange(Z.shape[1]) < y[:, None])).sum(axis=1)
-    return float((before < k).mean())
+    return float(np.average(before < k, weights=weight))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from softreg.cli.options import Manner, Model, Table
+from softreg.cli.options import Manner, Model, Tables
 from softreg.cli.printing import narrate, result
 
 
 def evaluate(
     model: Model,
-    data: Table,
+    data: Tables,
     require: Annotated[
         list[str] | None,
         typer.Option(
@@ -22,13 +22,17 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option("--top-k", metavar="K", help="Is a row's class among its K likeliest?", show_default=False),
+    ] = None,
     *,
     manner: Manner,
 ) -> None:
     """Score a model on rows whose labels are known."""
     from softreg import report, workflows
 
-    scored = workflows.evaluate(model, data, require or ())
+    scored = workflows.evaluate(model, data[0] if len(data) == 1 else data, require or (), top_k)
     if manner.json:
         result(report.to_json("evaluate", scored))
     elif not manner.quiet:

@@ -17,7 +17,7 @@ from softreg.plots.curves import CLOCK_LABELS
 from softreg.softmax import softmax
 from softreg.store import Model
 from softreg.tables import label_text
-from softreg.text import safe_text
+from softreg.text import listing, safe_text
 from softreg.workflows.fitting import plot_unit
 from softreg.workflows.history import read_history
 from softreg.workflows.inputs import read_for
@@ -109,6 +109,7 @@ def _of_rows(kind: str, path: str, data: str) -> tuple[Display, tuple[str, ...]]
     """Curves of the rows of a labelled table."""
     from softreg.plots import RankingDisplay, ReliabilityDisplay
     from softreg.scores import calibration_bins, ranking
+    from softreg.workflows.evaluating import seen_before
 
     model = Model.load(path)
     if kind == "reliability":
@@ -117,19 +118,23 @@ def _of_rows(kind: str, path: str, data: str) -> tuple[Display, tuple[str, ...]]
         except UsageError:
             raise UsageError(f"{safe_text(path)}: a {model.loss} model has no probabilities to rely on") from None
     rows = read_for(model, data)
+    told, warnings = seen_before(model, rows)
+    notes = [*rows.notes, *rows.warnings, *told, *warnings]
+    if rows.weight is not None:
+        notes.append("every row counts once, whatever its weight")
     Z = model.decision_function(rows.X)
-    notes = (*rows.notes, *rows.warnings)
     if kind == "reliability":
-        return ReliabilityDisplay.from_bins({os.path.basename(path): calibration_bins(rows.y, softmax(Z))}), notes
+        bins = {os.path.basename(path): calibration_bins(rows.y, softmax(Z))}
+        return ReliabilityDisplay.from_bins(bins), tuple(notes)
     names = [label_text(label) for label in model.classes.tolist()]
     scores = softmax(Z) if model.loss == "softmax" else _ahead(Z)
+    counts = np.bincount(rows.y, minlength=len(names))
     found = {
-        names[k]: ranking(scores[:, k], rows.y == k) for k in range(len(names)) if 0 < (rows.y == k).sum() < len(rows.y)
+        names[k]: ranking(scores[:, k], rows.y == k) for k in np.flatnonzero((counts > 0) & (counts < len(rows.y)))
     }
-    absent = len(names) - len(found)
-    if absent:
-        notes = (*notes, f"{absent} classes without rows are left out")
-    return RankingDisplay.from_rankings(found, "roc" if kind == "roc" else "pr"), notes
+    if absent := [names[k] for k in np.flatnonzero(counts == 0)]:
+        notes.append(f"no rows of {listing(absent, 6)}: left out")
+    return RankingDisplay.from_rankings(found, "roc" if kind == "roc" else "pr"), tuple(notes)
 
 
 def _ahead(Z: Any) -> Any:
