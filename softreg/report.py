@@ -179,7 +179,7 @@ def _metrics_table(scored: EvaluateResult) -> str:
         title = METRICS[key].title if key in METRICS else _TITLES.get(key, key.replace("_", "-") + " accuracy")
         known = "" if math.isnan(low) else interval(low, high)
         baseline = scored.baselines.get(key)
-        rows.append([title, _share(value), known, "" if baseline is None else f"{baseline:.3f}"])
+        rows.append([title, _share(value), known, _share(baseline)])
     return table(["metric", "value", "95 % interval", "by class shares alone"], rows)
 
 

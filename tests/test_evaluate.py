@@ -115,6 +115,20 @@ def test_a_weight_of_two_is_the_row_twice_in_every_score_and_baseline(weighted):
     assert any("rows with weights" in note for note in scores.notes)
 
 
+def test_where_no_row_is_wrong_resampling_is_not_asked_how_sure_that_is(tmp_path):
+    from softreg.training import Settings
+
+    path = str(tmp_path / "wine")
+    settings = Settings(loss="crammer_singer", squared=True)
+    workflows.fit(str(DATA / "wine.csv"), target="cultivar", output=path, settings=settings)
+    scores = workflows.evaluate(path, str(DATA / "wine.csv")).scores
+    value, low, high = scores["accuracy"]
+    assert value == high == 1.0
+    assert low < 0.98
+    assert scores["balanced_accuracy"][0] == 1.0
+    assert math.isnan(scores["balanced_accuracy"][1])
+
+
 def test_soft_labels_are_scored_as_they_are(tmp_path):
     rng = np.random.default_rng(0)
     Q = rng.dirichlet(np.ones(3), size=90)

@@ -210,7 +210,8 @@ def _scores(
         if len(y) <= MOST_RESAMPLED:
             resampled = [name for name, metric in METRICS.items() if P is not None or not metric.needs_probabilities]
             drawn = bootstrap(y, {"model": (Z.argmax(axis=1), P)}, resampled, K, "model").intervals["model"]
-            intervals = {**drawn, **intervals}
+            # Where no row differs from another, resampling knows of no error, not that there is none.
+            intervals = {name: ends for name, ends in drawn.items() if ends[0] < ends[1]} | intervals
     nothing = (math.nan, math.nan)
     return {name: (value, *intervals.get(name, nothing)) for name, value in values.items()}, baselines
 
