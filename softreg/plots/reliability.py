@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softreg.errors import DataError
+from softreg.metrics import wilson
 from softreg.plots.curves import legend_beside
 from softreg.plots.display import Display
 from softreg.plots.panels import ModelLook
 from softreg.plots.style import GREY, drawable
+from softreg.scores import Bins, calibration_error
 from softreg.text import safe_text
 
 if TYPE_CHECKING:
@@ -20,21 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Bins(Protocol):
-    """Mean confidence, share right and number of rows of each bin of rows, bins sorted by confidence."""
-
-    @property
-    def confidence(self) -> ArrayLike: ...
-    @property
-    def accuracy(self) -> ArrayLike: ...
-    @property
-    def count(self) -> ArrayLike: ...
-
-
 class ReliabilityDisplay(Display):
     """How often a model is right when it says how sure it is: on the diagonal, as often as it says.
 
-    Each point is a bin of about equally many rows; below the diagonal a model is more confident than right.
+    Each point is a bin of about equally many rows; below the diagonal a model is more confident than right.  Of a
+    single model each has the 95 % Wilson interval of its share.
 
     Parameters
     ----------
@@ -51,7 +42,7 @@ class ReliabilityDisplay(Display):
                 raise DataError(f"'{safe_text(name, 40)}': raw bins of a model that is not among the models")
             if one is not None and not np.shape(one.confidence) == np.shape(one.accuracy) == np.shape(one.count):
                 raise DataError(f"{safe_text(name, 40)}: bins of different lengths")
-        if not any(len(np.asarray(c)) for _, _, c, *_ in self._lines()):
+        if not any(len(bins.count) for _, _, bins, _ in self._lines()):
             raise DataError("nothing to draw: no model has probabilities")
 
     @classmethod
@@ -73,14 +64,14 @@ class ReliabilityDisplay(Display):
     def _size(self, **options: Any) -> tuple[float, float]:
         return 4.4 + 0.075 * max(len(label) for label, *_ in self._lines()), 3.8
 
-    def _lines(self) -> list[tuple[str, ModelLook, ArrayLike, ArrayLike, bool]]:
+    def _lines(self) -> list[tuple[str, ModelLook, Bins, bool]]:
         found = []
         for i, (name, one) in enumerate(self.bins.items()):
             label = drawable(name, 22)
             if one is not None:
-                found.append((label, ModelLook(i), one.confidence, one.accuracy, False))
+                found.append((label, ModelLook(i), one, False))
             if (before := self.raw.get(name)) is not None:
-                found.append((f"{label}, raw", ModelLook(i), before.confidence, before.accuracy, True))
+                found.append((f"{label}, raw", ModelLook(i), before, True))
         return found
 
     def _draw(self, ax: Axes, **line_options: Any) -> None:
@@ -89,9 +80,9 @@ class ReliabilityDisplay(Display):
         ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, zorder=1)
         entries: dict[str, Artist] = {}
         lowest = 1.0
-        for label, look, confidence, accuracy, raw in self._lines():
-            order = np.argsort(np.asarray(confidence), kind="stable")
-            x, y = np.asarray(confidence)[order], np.asarray(accuracy)[order]
+        for label, look, bins, raw in self._lines():
+            order = np.argsort(bins.confidence, kind="stable")
+            x, y = bins.confidence[order], bins.accuracy[order]
             options: dict[str, Any] = {
                 "color": look.colour,
                 "marker": look.marker,
@@ -101,6 +92,8 @@ class ReliabilityDisplay(Display):
             } | line_options
             (entries[label],) = ax.plot(x, y, **options)
             lowest = min(lowest, x.min(initial=1.0), y.min(initial=1.0))
+        if len(entries) == 1:
+            self._draw_alone(ax, bins, look.colour)
         # As much of the square as is used: a good model's points all lie in its upper corner.
         low = max(0.0, np.floor(10 * lowest - 0.2) / 10)
         pad = 0.02 * (1 - low)
@@ -109,8 +102,16 @@ class ReliabilityDisplay(Display):
         ax.set_aspect("equal", adjustable="box")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(5))
-            axis.set_major_formatter(PercentFormatter(1.0))
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ax.grid(visible=True)
         ax.set_xlabel("confidence: mean largest probability of the bin's rows")
         ax.set_ylabel("right: share of the bin's rows")
         legend_beside(ax, entries)
+
+    def _draw_alone(self, ax: Axes, bins: Bins, colour: str) -> None:
+        """How sure each bin is, and what its gaps come to."""
+        count = bins.count
+        ends = [wilson(share, n) for share, n in zip(bins.accuracy.tolist(), count.tolist(), strict=True)]
+        ax.vlines(bins.confidence, *np.transpose(ends), color=colour, linewidth=1.0, alpha=0.6, zorder=1.5)
+        rows = f"{count.min()}" if count.min() == count.max() else f"{count.min()} to {count.max()}"
+        ax.set_title(f"calibration error {calibration_error(bins):.3f}   ({len(count)} bins of {rows} rows)")
