@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import os
 import subprocess
 import sys
 import threading
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 from softreg import workflows
 from softreg.errors import DataError, ResourceError, UsageError
 from softreg.store import Model
-from softreg.tables import Column, TableOptions, opening, read_table, records, svmlight
+from softreg.tables import Column, TableOptions, delimited, opening, read_table, records, svmlight
 
 FRAME = pl.DataFrame(
     {
@@ -472,3 +474,61 @@ def test_B36_missing_cells_are_counted_and_the_flag_to_add_is_named(dresses, cap
     assert done.code == 3
     assert "1 in 'size' (first in line 3), 1 in 'count' (first in line 4)" in done.error
     assert "--missing mean" in done.error
+
+
+CELLS = st.sampled_from(
+    [
+        "1",
+        "-2.5",
+        "1e3",
+        "",
+        " ",
+        " 3",
+        "nan",
+        "inf",
+        "1e999",
+        "a",
+        "NA",
+        "true",
+        "007",
+        "1_0",
+        "0x1",
+        "+1",
+        ".5",
+        "5.",
+        "#",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(2, 5).flatmap(lambda p: st.lists(st.lists(CELLS, min_size=p, max_size=p), min_size=1, max_size=12)),
+    st.sampled_from(["", "short", "long", "both", "blank", "return", "quote"]),
+)
+def test_a_block_parsed_as_it_lies_holds_the_cells_that_one_cut_up_holds(rows, flaw):
+    lines = [",".join(row) for row in rows]
+    if flaw in ("short", "both"):
+        lines[len(lines) // 2] = lines[len(lines) // 2].rsplit(",", 1)[0]
+    if flaw in ("long", "both"):
+        lines[-1] += ",9"
+    if flaw == "blank":
+        lines.insert(len(lines) // 2, "")
+    if flaw == "return":
+        lines[0] += "\r"
+    if flaw == "quote":
+        lines[0] = '"b"' + lines[0][lines[0].index(",") :]
+    p = len(rows[0])
+    columns, others = list(range(0, p, 2)), list(range(1, p, 2))
+    block = records.Block("".join(line + "\n" for line in lines).encode(), range(2, 2 + len(lines)))
+
+    def read(narrow):
+        cells = delimited.DelimitedCells("t.csv", block, b",", p, ".", True)
+        with mock.patch.object(delimited, "NARROW", narrow):
+            try:
+                numbers = cells.numbers(columns)
+                return numbers.tolist(), [cells.text(j).to_list() for j in others]
+            except DataError as error:
+                return str(error)
+
+    assert repr(read(0)) == repr(read(math.inf))

@@ -21,6 +21,9 @@ from softreg.tables.options import TableOptions
 from softreg.tables.records import Block, RaggedRow, RecordReader, split_record
 from softreg.text import safe_text
 
+#: Rows for each column from which on a block is narrow.
+NARROW = 10
+
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -91,20 +94,50 @@ def _check_header(place: str, names: list[str]) -> None:
 
 
 class DelimitedCells:
-    """The cells of a block, one a line: one long column costs polars nothing for the number of columns."""
+    """The cells of a block: of a narrow one parsed as they lie, of any other one a line.
+
+    One long column costs polars nothing for the number of columns; many short ones cost it much.
+    """
 
     def __init__(self, path: str, block: Block, separator: bytes, p: int, decimal: str, header: bool) -> None:
         self.path, self.lines = path, block.lines
         self._p, self._quoted, self._decimal, self._separator = p, block.quoted, decimal, separator.decode()
         self._block, self._header = block, header
+        self._texts: dict[int, pl.Series] = {}
 
     def numbers(self, columns: Sequence[int]) -> np.ndarray:
         """(m, q) float64; NaN or infinite where a cell is empty or no finite number."""
+        if self._p > 1 and len(self.lines) >= NARROW * self._p and (found := self._as_they_lie(columns)) is not None:
+            return found
         values = self._numbers.reshape(len(self.lines), self._p)
         return values if list(columns) == list(range(self._p)) else np.take(values, columns, axis=1)
 
+    def _as_they_lie(self, columns: Sequence[int]) -> np.ndarray | None:
+        """The numbers, and beside them the text of the other columns; None where a look at each cell is needed."""
+        text, m = self._block.text, len(self.lines)
+        if self._quoted or self._decimal == "," or b"\r" in text:
+            return None
+        # Polars fills a short record up in silence, but refuses a long one: with as many cells as there should be in
+        # all, none is short either.
+        if np.count_nonzero(np.frombuffer(text, np.uint8) == ord(self._separator)) != m * (self._p - 1):
+            return None
+        wanted = set(columns)
+        schema = {str(j): pl.Float64 if j in wanted else pl.String for j in range(self._p)}
+        try:
+            frame = pl.read_csv(
+                text, has_header=False, separator=self._separator, quote_char=None, schema=schema, ignore_errors=True
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        if frame.height != m:
+            return None
+        self._texts = {j: frame[str(j)] for j in range(self._p) if j not in wanted}
+        return frame.select(map(str, columns)).to_numpy(order="c").reshape(m, len(columns))
+
     def text(self, column: int) -> pl.Series:
         """(m,) the cells of a column, without quotation marks around them."""
+        if column in self._texts:
+            return self._texts[column]
         ends = self._ends[column :: self._p] + 1
         before = self._ends[column - 1 :: self._p] if column else self._ends[self._p - 1 : -1 : self._p]
         starts = before + 1 if column else np.concatenate(([0], before + 1))

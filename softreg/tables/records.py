@@ -94,7 +94,7 @@ class RecordReader:
             end = _last_record_end(buffer)
             if end:
                 text = buffer[:end]
-                n_lines = text.count(b"\n")
+                n_lines = int(np.count_nonzero(np.frombuffer(text, np.uint8) == _NEWLINE))
                 block = self._block(text, line, n_lines, offset)
                 if len(block.lines):
                     yield block
@@ -214,4 +214,6 @@ def _last_record_end(text: bytes) -> int:
 
 def _may_have_blank_lines(text: bytes) -> bool:
     # Looking for a CR first is many times faster than for the three bytes, and most files have none.
-    return text.startswith((b"\n", b"\r\n")) or b"\n\n" in text or (b"\r" in text and b"\n\r\n" in text)
+    ends = np.frombuffer(text, np.uint8) == _NEWLINE
+    empty = bool(ends[0] or (ends[1:] & ends[:-1]).any())
+    return empty or (b"\r" in text and (text.startswith(b"\r\n") or b"\n\r\n" in text))
