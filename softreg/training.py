@@ -19,6 +19,7 @@ from softreg.minimise import Callback, Result, Status, describe, minimise
 from softreg.objective import Objective
 from softreg.penalties import L2
 from softreg.rows import Rows, StandardizedRows, make_rows, one_thread_blas
+from softreg.rows.repeated import without_repeats
 from softreg.separation import Separation, find_separation
 from softreg.solvers import SOLVERS, make_solver
 from softreg.solvers.finish import newton_certificate
@@ -27,6 +28,8 @@ from softreg.solvers.newton import Newton
 Array = NDArray[Any]
 
 DEFAULT_ALPHA = 1e-4
+#: Solvers that meet rows a few at a time: a row that stands for many would make their steps uneven.
+ONE_ROW_AT_A_TIME = ("sgd", "adam")
 
 
 @dataclass(frozen=True)
@@ -296,6 +299,8 @@ def train(
         raise ValueError(f"soft labels need loss softmax, not {settings.loss}")
     if n_classes is None:
         n_classes = y.shape[1] if y.ndim == 2 else int(y.max()) + 1
+    if settings.solver not in ONE_ROW_AT_A_TIME:
+        X, y, weight = without_repeats(X, y, weight)
     problem = build(X, y, weight, settings, n_classes)
     objective = problem.objective
     solver, reason = make_solver(

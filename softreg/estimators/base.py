@@ -263,7 +263,6 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _keep(self, trained: Trained, targets: Targets) -> None:
         """Set every fitted attribute, all at once."""
         result, problem = trained.result, trained.problem
-        rows = problem.objective.rows
         standard = problem.standard
         self.__dict__.pop("_velocity", None)
         for name, value in self._weight_attributes(trained.W, targets.classes).items():
@@ -273,7 +272,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             alpha=problem.alpha,
             C=problem.C,
             solver=trained.solver,
-            n_rows=rows.shape[0],
+            n_rows=len(targets.y),
             class_counts=targets.y.sum(axis=0) if targets.is_soft else np.bincount(targets.y),
             witness=result.witness,
             standard=None if standard is None else (standard.mean, standard.scale),
