@@ -308,6 +308,10 @@ class Objective:
         """The same rows and penalty under another loss; passes are counted together."""
         return self._derived(loss=loss)
 
+    def with_penalty(self, penalty: L2) -> Self:
+        """The same rows and loss under another penalty; passes are counted together."""
+        return self._derived(penalty=penalty)
+
     def astype(self, dtype: DTypeLike) -> Self:
         """The same objective with products in another floating-point type."""
         return self._derived(rows=self.rows.astype(dtype))

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from softreg.minimise import Iterate, Solver
 from softreg.objective import Objective
 from softreg.rows.order import class_order
+from softreg.solvers.falling_ridge import FallingRidge
+from softreg.solvers.line_search import TINY
 from softreg.solvers.newton import Newton
 
 Array = NDArray[np.float64]
@@ -24,7 +26,9 @@ class Growing:
     """Minimise F over a sixteenth of the rows, then a quarter, each to a few per cent, then over all of them.
 
     Samples nest and hold every class (Daneshmand, Lucchi & Hofmann 2016: statistical accuracy is all that a sample's
-    optimum is worth).  A start other than W = 0 is kept as it is: it knows more than a sample does.
+    optimum is worth).  Where a step over one goes next to nowhere, rows far out are in the way: with rows enough for a
+    factor to be cheap beside them, the falling ridge takes over.  A start other than W = 0 is kept as it is: it knows
+    more than a sample does.
     """
 
     inner: Solver = field(default_factory=lambda: Newton(direct_limit=0))
@@ -52,13 +56,17 @@ class Growing:
         order = class_order(objective.rows)
         X = objective.rows.X
         row_bytes = max((X.nbytes if isinstance(X, np.ndarray) else 12 * X.nnz) // len(order), 1)
+        ridge = FallingRidge(getattr(self.inner, "accuracy", 0.0)) if FallingRidge.suits(objective) else None
         for size in sizes:
             sample = objective.sample(np.sort(order[: min(size, self.largest // row_bytes)]))
-            W = self._approach(sample, W)
+            W, stopped = self._approach(sample, W, ridge is not None)
+            if stopped and ridge is not None:
+                yield from ridge.iterates(objective, W0)
+                return
         yield from self.inner.iterates(objective, W)
 
-    def _approach(self, sample: Objective, W: Array) -> Array:
-        """Weights whose last step gained little.
+    def _approach(self, sample: Objective, W: Array, stop: bool) -> tuple[Array, bool]:
+        """Weights whose last step gained little; with ``stop``, whether some step went next to nowhere instead.
 
         A short step gains little wherever it is.  Where rows far out cause some, the whole way is long, and far cheaper
         to go over a sample than over all rows.
@@ -66,6 +74,8 @@ class Growing:
         before, limit, patience, calm = np.inf, self.limit, 1, 0
         for n, iterate in enumerate(self.inner.iterates(sample, W)):
             W = iterate.W
+            if stop and iterate.step is not None and iterate.step < TINY:
+                return W, True
             short = iterate.step is not None and iterate.step < SHORT
             if short:
                 limit, patience = self.far_limit, self.patience
@@ -74,4 +84,4 @@ class Growing:
             if n >= limit or calm >= patience:
                 break
             before = iterate.value
-        return W
+        return W, False
