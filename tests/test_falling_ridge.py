@@ -53,7 +53,6 @@ def test_same_bits_on_one_thread_and_on_three():
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_pairs_of_all_rows_are_the_hessian(fit_intercept, monkeypatch):
-    monkeypatch.setattr("softreg.solvers.pairs.ROWS_A_COLUMN", 1000)
     monkeypatch.setattr(
         "softreg.solvers.pairs.systematic_sample", lambda h, size: (np.flatnonzero(h), np.sqrt(h[h > 0]))
     )

@@ -17,14 +17,18 @@ from softreg.rows.order import class_order
 from softreg.solvers.conjugate_gradient import TruncatedStep
 from softreg.solvers.coordinates import Coordinates
 from softreg.solvers.held import Trial, step_past_rows
-from softreg.solvers.line_search import CLOSE, accepts
+from softreg.solvers.line_search import accepts
 from softreg.solvers.newton import DIRECT_LIMIT
-from softreg.solvers.pairs import PairHessian, row_leverage
+from softreg.solvers.pairs import ROWS_A_COLUMN, PairHessian, row_leverage
 
 Array = NDArray[np.float64]
 
 #: Rows for each weight from which on a factor costs less than the passes that it saves.
 ROWS_A_WEIGHT = 8
+#: Share of F that a step promises at the end: until then a line search goes further than the full step does.
+AT_THE_END = 1e-6
+#: And rows drawn there for each pair of classes and column: conjugate gradients have digits to find.
+ROWS_AT_THE_END = 20
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,25 @@ class Ridge:
     def curvature(self, n_features: int) -> Array:
         return self.penalty.curvature(n_features) + self.squares
 
+    def added(self, W: Array, here: Local) -> Local:
+        """F and its gradient with the ridge, from those without."""
+        gradient = here.gradient.copy()
+        gradient[:-1] += self.squares[:, None] * W[:-1]
+        return Local(here.value + self.value(W[:-1]) - self.penalty.value(W[:-1]), gradient, here.bend)
+
 
 class PairStep(TruncatedStep):
     """Newton's step by conjugate gradients with the Hessian by pairs, built anew for each step."""
 
-    def __init__(self, objective: Objective, accuracy: float) -> None:
+    def __init__(self, objective: Objective, accuracy: float, rows: int = ROWS_A_COLUMN) -> None:
         super().__init__(objective, accuracy, limit=30)
+        self.rows_a_column = rows
         self.light = False
         self.leverage_of_rows = row_leverage(objective)
 
     def _prepare(self, W: Array, here: Local) -> PairHessian:
         assert here.bend is not None
-        self.hessian = PairHessian(self.objective, here.bend, self.leverage_of_rows)
+        self.hessian = PairHessian(self.objective, here.bend, self.leverage_of_rows, self.rows_a_column)
         return self.hessian
 
     def _better(self) -> None:
@@ -105,41 +116,42 @@ class FallingRidge:
         order = class_order(objective.rows)
         for size, until in self.samples:
             if 2 * size < len(order):
-                sample = objective.sample(np.sort(order[:size]))
-                for W, _ in self._fall(sample, W, ridge, until):  # noqa: B007, B020
+                for W, *_ in self._fall(objective.sample(np.sort(order[:size])), W, ridge, until):  # noqa: B007, B020
                     pass
                 ridge = until
-        for W, t in self._fall(objective, W, ridge, self.last):  # noqa: B020
-            yield Iterate(W, *objective.value_grad(W), t)
-        yield from self._end(objective, W)
+        here = None
+        for W, here, t in self._fall(objective, W, ridge, self.last):  # noqa: B020
+            yield Iterate(W, here.value, here.gradient, t)
+        yield from self._end(objective, W, here or objective.local(W, keep=True))
 
-    def _fall(self, objective: Objective, W: Array, ridge: float, last: float) -> Iterator[tuple[Array, float]]:
-        """W and the length of the step, after each step, down to the ridge ``last``."""
+    def _fall(self, objective: Objective, W: Array, ridge: float, last: float) -> Iterator[tuple[Array, Local, float]]:
+        """W, F there and the length of the step, after each step, down to the ridge ``last``."""
         scale = Coordinates.of(objective).scale
         step_of = PairStep(objective, self.accuracy)
+        here = objective.local(W, keep=True)
         while ridge > 0.99 * last:
-            ridged = objective.with_penalty(Ridge(objective.penalty, ridge, scale))  # type: ignore[arg-type]
-            step_of.objective = ridged
+            penalty = Ridge(objective.penalty, ridge, scale)
+            ridged = step_of.objective = objective.with_penalty(penalty)  # type: ignore[arg-type]
             for _ in range(self.patience):
-                here = ridged.local(W, keep=True)
-                trial, t, promise = _move(ridged, step_of, W, here)
+                there = penalty.added(W, here)
+                trial, t, promise = _move(ridged, step_of, W, there)
                 if t == 0:
                     break
                 W = W + t * trial.D
-                yield W, t
-                if promise < self.enough * here.value:
+                here = objective.local(W, keep=True)
+                yield W, here, t
+                if promise < self.enough * there.value:
                     break
             ridge *= self.factor
 
-    def _end(self, objective: Objective, W: Array) -> Iterator[Iterate]:
-        step_of = PairStep(objective, self.accuracy)
-        here = objective.local(W, keep=True)
+    def _end(self, objective: Objective, W: Array, here: Local) -> Iterator[Iterate]:
+        step_of = PairStep(objective, self.accuracy, rows=ROWS_AT_THE_END)
         while True:
             D = step_of(W, here)
             slope = float(np.vdot(here.gradient, D))
             if not slope < 0:
                 return
-            if -slope / 2 <= CLOSE * here.value:
+            if -slope / 2 <= AT_THE_END * here.value:
                 witness = Witness(D)
                 there = objective.certify(W + D, witness, local=True)
                 if accepts(here.value, slope, 1.0, there.value, float(np.vdot(there.gradient, D))):

@@ -31,12 +31,12 @@ class PairHessian:
     all that do are taken.  Calling it solves H D = G; `half` is L^-1, for those who need H^-1 between few vectors.
     """
 
-    def __init__(self, objective: Objective, bend: Array, leverage: Array) -> None:
+    def __init__(self, objective: Objective, bend: Array, leverage: Array, rows_a_column: int = ROWS_A_COLUMN) -> None:
         self.coordinates = coordinates = Coordinates.of(objective)
         rows, (q, K) = objective.rows, objective.shape
         self.shape = q, K
         s = leverage / rows.total_weight if rows.weight is None else leverage * rows.weight / rows.total_weight
-        size = ROWS_A_COLUMN * q
+        size = rows_a_column * q
 
         def draw(k: int) -> list[tuple[int, Array, Array]]:
             first = s * bend[:, k]
@@ -125,9 +125,9 @@ def _cholesky(H: Array) -> Array:
     """L of H + ridge·I for the least ridge that lets it pass."""
     ridge = 0.0
     while True:
-        A = H.copy(order="F")
+        A = H.copy()
         A.flat[:: len(H) + 1] += ridge
-        factor, failed = dpotrf(A, lower=True, overwrite_a=True, clean=False)
+        factor, failed = dpotrf(A.T, lower=True, overwrite_a=True, clean=False)
         if not failed:
             return factor
         ridge = max(100 * ridge, len(H) * float(np.finfo(float).eps))
