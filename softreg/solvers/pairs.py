@@ -110,6 +110,7 @@ class PairHessian:
 def row_leverage(objective: Objective) -> Array:
     """(n,) (1 + |u|²/p)/2: how far out each row is, 1 on average."""
     coordinates = Coordinates.of(objective)
+    objective.count.add(0.5)
     leverage = np.empty(objective.rows.shape[0])
     squares = partial(squares_of, mean=coordinates.mean, scale=coordinates.scale)
     objective.rows.sum(partial(_leverage, squares), leverage)
@@ -122,12 +123,13 @@ def _leverage(squares: Any, block: Block, out: Array) -> tuple[Any, ...]:
 
 
 def _cholesky(H: Array) -> Array:
-    """L of H + ridge·I for the least ridge that lets it pass."""
+    """L of H + ridge·I for the least ridge that lets it pass; H, of unit diagonal, is overwritten."""
     ridge = 0.0
     while True:
-        A = H.copy()
-        A.flat[:: len(H) + 1] += ridge
-        factor, failed = dpotrf(A.T, lower=True, overwrite_a=True, clean=False)
+        factor, failed = dpotrf(H.T, lower=True, overwrite_a=True, clean=False)
         if not failed:
             return factor
         ridge = max(100 * ridge, len(H) * float(np.finfo(float).eps))
+        H = np.tril(H, -1)  # this half is as it was
+        H += H.T
+        H.flat[:: len(H) + 1] = 1 + ridge
