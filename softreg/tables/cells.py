@@ -43,7 +43,7 @@ class Cells(Protocol):
 class Source(Protocol):
     """A table that can be read from the start to the end.
 
-    names : of its columns.  notes : sentences on what was found.  header : whether names were read from it.
+    names : of its columns.  notes : sentences on what was found.  header : whether its first line holds the names.
     share : the part of it that is read, from 0 to 1; 0 where it cannot be known.
     """
 

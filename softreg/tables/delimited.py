@@ -23,6 +23,8 @@ from softreg.text import safe_text
 
 #: Rows for each column from which on a block is narrow.
 NARROW = 10
+#: Bytes of a cell, on average, from which on cells are copied one by one.
+_LONG = 1 << 10
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -81,7 +83,7 @@ def _size(file: BinaryIO) -> int:
 def _check_header(place: str, names: list[str]) -> None:
     for j, name in enumerate(names):
         if not name:
-            raise DataError(f"{place}: column {j + 1} has no name")
+            raise DataError(f"{place}: column {j + 1} has no name (write one, or leave the column out of the file)")
     name, times = Counter(names).most_common(1)[0]
     numbers = all(_NUMBER.fullmatch(name) for name in names)
     if numbers and [*names] not in (
@@ -90,7 +92,8 @@ def _check_header(place: str, names: list[str]) -> None:
     ):
         raise DataError(f"{place}: the first line holds numbers and no names of columns (--no-header reads it as data)")
     if times > 1:
-        raise DataError(f"{place}: {times} columns are named '{safe_text(name, 40)}'")
+        hint = "--no-header reads the line as data" if _NUMBER.fullmatch(name) else "give each a name of its own"
+        raise DataError(f"{place}: {times} columns are named '{safe_text(name, 40)}' ({hint})")
 
 
 class DelimitedCells:
@@ -142,6 +145,9 @@ class DelimitedCells:
         before = self._ends[column - 1 :: self._p] if column else self._ends[self._p - 1 : -1 : self._p]
         starts = before + 1 if column else np.concatenate(([0], before + 1))
         lengths = ends - starts
+        if self._ends[-1] > _LONG * len(self._ends):
+            parts = [self._data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+            return self._read(np.concatenate(parts), pl.String, len(lengths))
         # Byte k of what is gathered comes from k plus how far its cell has been moved.
         moved = starts - np.concatenate(([0], np.cumsum(lengths)[:-1]))
         data = self._data[np.repeat(moved, lengths) + np.arange(int(lengths.sum()))]
@@ -156,7 +162,8 @@ class DelimitedCells:
             line, count = ragged.args
             cells = f"{count} cell{'s' * (count != 1)}"
             before = "the header" if self._header else "the first line"
-            raise DataError(f"{self.path}:{line}: {cells}, but {before} has {self._p}") from None
+            why = "cut short?" if count < self._p else "a cell that holds the separator needs quotation marks"
+            raise DataError(f"{self.path}:{line}: {cells}, but {before} has {self._p} ({why})") from None
 
     @property
     def _data(self) -> np.ndarray:

@@ -22,7 +22,7 @@ class JsonLines:
     """A file of JSON lines; see `softreg.tables.cells.Source`."""
 
     def __init__(self, file: BinaryIO, path: str, options: TableOptions, names: Sequence[str] | None = None) -> None:
-        self.path, self.notes, self.header = path, list[str](), True
+        self.path, self.notes, self.header = path, list[str](), False
         self._file, self._line = file, 0
         self._first = self._objects()
         if not self._first:

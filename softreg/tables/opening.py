@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import re
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -37,7 +38,8 @@ _MAGIC = {
     b"\x80\x05": "a Python pickle",
     b"\x7fELF": "a program",
 }
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+#: Marks at the start of text in another encoding; the longer first, for UTF-32's begins with UTF-16's.
+_WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 #: Extensions and what they promise; others promise nothing.
 _PROMISES = {
@@ -52,7 +54,9 @@ _SNIFF = 1 << 16
 #: Packed files that grow more than this many times, and beyond so many bytes, are refused.
 MOST_GROWTH, LEAST_BOMB = 250, 1 << 28
 
-_SVMLIGHT = re.compile(rb"[^\s:,;\"]+(?:[ \t]+\d+:[^\s:]+)+[ \t]*(?:#.*)?\r?$")
+_SVMLIGHT = re.compile(rb"[^\s:,;\"]+(?:[ \t]+(?:\d+|qid):[^\s:]+)+[ \t]*(?:#.*)?\r?$")
+#: Lines that may be meant as such where the file's name says so: a label alone, an index without a value.
+_MEANT_AS_SVMLIGHT = re.compile(rb"[^\s:,;\"]+(?:[ \t]+[^\s:]*:[^\s:]*)*[ \t]*(?:#.*)?\r?$")
 
 
 def expand(data: Paths) -> list[str]:
@@ -93,6 +97,8 @@ def opened(path: str, encoding: str | None = None) -> Iterator[tuple[BinaryIO, s
     except (OSError, ValueError) as error:
         raise _unreadable(shown, error) from None
     temporary: BinaryIO | None = None
+    promise = _PROMISES.get(os.path.splitext(path.lower().removesuffix(".gz"))[1])
+    before = _stamp(raw)
     try:
         file: BinaryIO = raw
         start = _peek(file)
@@ -101,17 +107,21 @@ def opened(path: str, encoding: str | None = None) -> Iterator[tuple[BinaryIO, s
             start = _peek(file)
             if start.startswith((b"PAR1", b"PK\x03\x04", b"\x1f\x8b")):
                 raise DataError(f"{shown}: gzip around a file that is no text: unpack it first")
-        kind = _kind(shown, start, encoding)
+        kind = _kind(shown, start, encoding, promise)
         if kind in ("parquet", "npz"):
             if not file.seekable():
                 file = temporary = _spooled(file)
         elif encoding is not None and encoding.lower().replace("-", "") != "utf8":
             file = cast(BinaryIO, io.BufferedReader(_Recoded(file, encoding, shown), 1 << 20))
-            kind = _text_kind(_peek(file))
-        promise = _PROMISES.get(os.path.splitext(path.lower().removesuffix(".gz"))[1])
+            kind = _text_kind(shown, _peek(file), promise)
         if promise is not None and promise != kind:
             notes.append(f"{safe_text(os.path.basename(path), 60)} is read as {_WORDS[kind]}, which it is by content")
-        yield file, kind, notes
+        try:
+            yield file, kind, notes
+        except (DataError, zlib.error, EOFError):
+            _refuse_changed(shown, before, raw)  # which explains what was found in it
+            raise
+        _refuse_changed(shown, before, raw)
     except zlib.error as error:
         raise DataError(f"{shown}: the gzip file is damaged: {safe_text(str(error))}") from None
     except EOFError:
@@ -126,6 +136,21 @@ def opened(path: str, encoding: str | None = None) -> Iterator[tuple[BinaryIO, s
         raw.close()
 
 
+def _stamp(file: BinaryIO) -> tuple[int, int] | None:
+    """The size of a regular file and when it was last written; None of a pipe, which nobody reads twice."""
+    found = os.fstat(file.fileno())
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def _refuse_changed(shown: str, before: tuple[int, int] | None, file: BinaryIO) -> None:
+    """DataError where somebody wrote to the file since: its rows would be of no one state of it."""
+    now = _stamp(file)
+    if before is None or now is None or now == before:
+        return
+    sizes = f"{before[0]} bytes at first, {now[0]} now" if now[0] != before[0] else f"still {now[0]} bytes"
+    raise DataError(f"{shown}: was written to while it was read ({sizes}): run this again when it is complete")
+
+
 def _unreadable(shown: str, error: OSError | ValueError) -> DataError:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return DataError(f"{shown}: cannot be read: {safe_text(reason)}")
@@ -137,7 +162,7 @@ def _peek(file: BinaryIO) -> bytes:
     return b"" if peek is None else peek(_SNIFF)[:_SNIFF]
 
 
-def _kind(shown: str, start: bytes, encoding: str | None) -> str:
+def _kind(shown: str, start: bytes, encoding: str | None, promise: str | None) -> str:
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "npz"
     if start.startswith(b"PAR1"):
@@ -145,20 +170,25 @@ def _kind(shown: str, start: bytes, encoding: str | None) -> str:
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             raise DataError(f"{shown}: not a table of text or npz: looks like {what}")
-    if encoding is None and start.startswith(_UTF16):
-        raise DataError(f"{shown}: not UTF-8 but UTF-16 text (--encoding utf-16)")
-    return _text_kind(start)
+    for mark, name in _WIDE.items() if encoding is None else ():
+        if start.startswith(mark):
+            raise DataError(f"{shown}: not UTF-8 but {name} text (--encoding {name.lower()})")
+    return _text_kind(shown, start, promise)
 
 
-def _text_kind(start: bytes) -> str:
-    """Which kind of text begins so."""
+def _text_kind(shown: str, start: bytes, promise: str | None) -> str:
+    """Which kind of text begins so; the name's promise counts where the content may mean more than one."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t")
     if text.startswith(b"{"):
         return "json"
+    if re.match(rb"\[\s*[\[{]", text):
+        raise DataError(f"{shown}: a JSON array; what is read is an object on each line (jq -c '.[]' makes them)")
     lines = [line for line in re.split(rb"\r\n|\n|\r", text) if line.strip() and not line.startswith(b"#")]
     # The last line may be cut, in the midst of a word.
     full = lines[:-1][:20] or [*lines, *(line.rsplit(maxsplit=1)[0] for line in lines)]
-    return "svmlight" if full and any(_SVMLIGHT.match(line) for line in full) and b"," not in full[0] else "text"
+    if full and b"," not in full[0] and any(_SVMLIGHT.match(line) for line in full):
+        return "svmlight"
+    return "svmlight" if full and promise == "svmlight" and all(map(_MEANT_AS_SVMLIGHT.match, full)) else "text"
 
 
 def _spooled(file: BinaryIO) -> BinaryIO:

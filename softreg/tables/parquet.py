@@ -25,7 +25,7 @@ class Parquet:
     """A Parquet file; see `softreg.tables.cells.Source`."""
 
     def __init__(self, file: BinaryIO, path: str, options: TableOptions, names: Sequence[str] | None = None) -> None:
-        self.path, self.notes, self.header = path, list[str](), True
+        self.path, self.notes, self.header = path, list[str](), False
         _check_ends(file, path)
         self._at = file.name if os.path.isfile(file.name) else f"/dev/fd/{file.fileno()}"
         self._n, self._read = 0, 0

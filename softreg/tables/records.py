@@ -71,7 +71,7 @@ class RecordReader:
         self.n_blank = 0
         self._file = file
         buffer = file.read(BLOCK_BYTES)
-        while not re.search(rb"\n|\r.", buffer, re.DOTALL) and len(buffer) <= LONGEST_RECORD:
+        while b"\n" not in buffer and buffer.find(b"\r", 0, -1) < 0 and len(buffer) <= LONGEST_RECORD:
             more = file.read(max(BLOCK_BYTES, len(buffer)))
             if not more:
                 break
@@ -141,16 +141,19 @@ class RecordReader:
                 text.decode()
             except UnicodeDecodeError as error:
                 at = line + text.count(b"\n", 0, error.start)
+                hint = "" if b"\0" in text else "; --encoding latin-1 reads bytes as Western European text"
                 raise DataError(
-                    f"{self.path}:{at}: not UTF-8 (byte 0x{text[error.start]:02x} at offset {offset + error.start}); "
-                    "--encoding latin-1 reads bytes as Western European text"
+                    f"{self.path}:{at}: not UTF-8 (byte 0x{text[error.start]:02x} at offset {offset + error.start})"
+                    + (hint or " and not text at all: it holds NUL bytes")
                 ) from None
         nul = text.find(b"\0")
         if nul >= 0:
             start = text.rfind(b"\n", 0, nul) + 1
             column = text.count(self.separator, start, nul) + 1
             at = line + text.count(b"\n", 0, nul)
-            raise DataError(f"{self.path}:{at}: a NUL byte in column {column}; is this a text file?")
+            wide = nul < 2 and text.count(b"\0") >= len(text) // 3
+            meant = f"UTF-16 (--encoding utf-16-{'be' if nul == 0 else 'le'})" if wide else "a text file"
+            raise DataError(f"{self.path}:{at}: a NUL byte in column {column}; is this {meant}?")
 
     def _check_quotes(self, text: bytes, line: int) -> None:
         """A quotation mark opens at a field's start and closes at its end; inside it is written twice."""

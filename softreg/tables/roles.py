@@ -47,6 +47,7 @@ def choose(path: str, names: Sequence[str], target: str | None, group: str | Non
                 f"{path}: --target-proba '{shown}' matches {listing(proba) or 'no column'}{_columns(names)}"
             )
     elif target is None:
+        _refuse_one_column(path, names)
         suggestion = safe_text(shlex.quote(names[-1] if options.header else str(len(names))), 40)
         raise UsageError(f"{path}: which column is the target? columns: {listing(names)} (add --target {suggestion})")
     else:
@@ -57,6 +58,7 @@ def choose(path: str, names: Sequence[str], target: str | None, group: str | Non
         if name is None:
             continue
         if name not in names:
+            _refuse_one_column(path, names)
             raise DataError(f"{path}: no column '{safe_text(name, 40)}'{_hint(name, names)}")
         if name in given:
             raise UsageError(f"{path}: column '{safe_text(name, 40)}' cannot be both {given[name]} and {role}")
@@ -74,7 +76,8 @@ def choose(path: str, names: Sequence[str], target: str | None, group: str | Non
         raise UsageError(f"--features and --drop both name '{safe_text(both[0], 40)}'")
     if not features:
         raise DataError(f"{path}: no column is left to learn from beside '{listing(sorted(apart))}'")
-    return Roles(features, target, options.id_col, options.weight_col, group, proba)
+    notes = _doubts_of_header(names) if options.header else []
+    return Roles(features, target, options.id_col, options.weight_col, group, proba, notes)
 
 
 def match(path: str, names: Sequence[str], recipe: Recipe, needed: Sequence[str], header: bool) -> Roles:
@@ -91,8 +94,10 @@ def match(path: str, names: Sequence[str], recipe: Recipe, needed: Sequence[str]
     if missing:
         count = f"{len(missing)} column{'s' * (len(missing) > 1)}"
         hint = ""
-        if header and len(names) >= len(features) and all(_is_number(name) for name in names):
+        if header and len(names) >= len(features) == len(missing) and 2 * sum(map(_is_number, names)) >= len(names):
             hint = "; the first line holds numbers: a header is missing?"
+        elif close := nearest(missing[0], [name for name in names if name not in features]):
+            hint = f"; is '{safe_text(close, 40)}' meant as '{safe_text(missing[0], 40)}'?"
         raise DataError(f"{path}: {count} of the model missing: {listing(missing)}{_columns(names)}{hint}")
     found: dict[str, str | None] = {}
     for role in ("target", "group", "weight", "id"):
@@ -146,6 +151,23 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _refuse_one_column(path: str, names: Sequence[str]) -> None:
+    """DataError where the only column has a name that looks like several."""
+    found = [c for c in ":;|\t ^~," if len(names) == 1 and c in names[0]]
+    if found:
+        shown, option = safe_text(names[0], 60), shlex.quote(found[0])
+        raise DataError(f"{path}: one column only, '{shown}': is the separator another? (--delimiter {option})")
+
+
+def _doubts_of_header(names: Sequence[str]) -> list[str]:
+    """A note where many columns are named by numbers, as if their names were the first row."""
+    numbers = [name for name in names if _is_number(name)]
+    counted = [[str(j) for j in range(start, start + len(numbers))] for start in (0, 1)]
+    if 2 * len(numbers) < len(names) or numbers in counted:
+        return []
+    return [f"{len(numbers)} of {len(names)} columns are named by numbers: is the first line data? (--no-header)"]
 
 
 def _hint(name: str, names: Sequence[str]) -> str:

@@ -75,9 +75,10 @@ def read_svmlight(
         p = int(indices.max()) - base + 1
         most = options.max_features or MOST_FEATURES
         if p > most:
+            way_out = f"--max-features {p} allows it" if p < 2**31 else "renumber the features"
             raise ResourceError(
                 f"{path}: index {int(indices.max())} makes {p} features, {size(8 * p)} of weights for each class "
-                f"(at most {most}; --max-features {p} allows it)"
+                f"(at most {most}; {way_out})"
             )
         notes.append(f"svmlight indices begin at {base}")
     else:
@@ -98,7 +99,7 @@ def read_svmlight(
     X = csr_array((values, (indices - base).astype(width), indptr.astype(width)), shape=(len(counts), p))
     y = _classes(coded)
     if recipe is None:
-        labels.check_classes(path, y[0], len(counts))
+        notes += labels.check_classes(path, y[0], len(counts))
         names = tuple(f"x{j}" for j in range(1, p + 1))
         kind: LabelType = "int" if y[0].dtype.kind == "i" else "str"
         recipe = Recipe.plain(names, None, kind, base=base, sparse=True, unknown=options.unknown)
@@ -188,7 +189,7 @@ def _parse(text: bytes, path: str, first_line: int) -> _Block:
         t = int(np.flatnonzero(bad)[0])
         a, b = int(starts[value][t]), int(ends[value][t])
         said = safe_text(text[a:b].decode(errors="replace"), 40)
-        raise DataError(f"{path}:{entry_line[t]}: '{said}' is not a finite number")
+        raise DataError(f"{path}:{entry_line[t]}: '{said}' is not a finite number (svmlight knows no missing values)")
     indices = indices.astype(np.int64)
     bad = (np.diff(indices) <= 0) & (entry_line[1:] == entry_line[:-1])
     if bad.any():
