@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
 
-# Everything that moves the cursor, starts an escape sequence, ends a line, reverses the reading direction or
-# cannot be encoded: C0 and C1 controls, line separators, bidirectional controls, lone surrogates.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# Everything that moves the cursor, starts an escape sequence, ends a line, reverses the reading direction, takes no
+# room (but joins nothing, as emoji are joined) or cannot be encoded: C0 and C1 controls, line separators,
+# bidirectional controls, spaces of no width, lone surrogates.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def _escape(match: re.Match[str]) -> str:

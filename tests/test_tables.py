@@ -118,7 +118,7 @@ def test_numbers_equal_python_s_float_of_the_same_text(write):
     texts += ["9007199254740993", "9007199254740993.0000000000000000000001", "+1", "-0", ".5", "5.", "1E5", "4e-324"]
     texts += ["1" * 300, "0." + "0" * 320 + "123", "2.2250738585072011e-308", "1.7976931348623157e308"]
     content = "a,label\n" + "".join(f"{text},{i % 2}\n" for i, text in enumerate(texts))
-    X = read_table(write(content.encode()), "label").X
+    X = read_table(write(content.encode()), "label", features=["a"]).X
     assert X.tobytes() == np.array([float(text) for text in texts]).tobytes()
 
 
@@ -126,7 +126,7 @@ def test_numbers_equal_python_s_float_of_the_same_text(write):
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_float_written_is_the_float_read(write, values):
     content = "a,label\n" + "".join(f"{value!r},{i % 2}\n" for i, value in enumerate(values))
-    assert read_table(write(content.encode()), "label").X[:, 0].tobytes() == np.array(values).tobytes()
+    assert read_table(write(content.encode()), "label", features=["a"]).X[:, 0].tobytes() == np.array(values).tobytes()
 
 
 _text = st.text(st.sampled_from('ab,;"\n\r é\t'), min_size=1, max_size=8)
@@ -300,8 +300,8 @@ BAD = {
     "a word after a quoted line end": (rows('1,2,"x\ny"', "1,n/a,y"), FIT, "t.csv:4: column 'b'"),
     "a word and spaces": (rows("1, 2,x", "1, n/a,y"), FIT, "t.csv:3: column 'b': 'n/a'"),
     "A17 thousands": (rows('"1,000",2,x'), FIT, "t.csv:2: column 'a': '1,000' is not a number"),
-    "A17 underscore": (rows("1_000,2,x"), FIT, "'1_000' is not a number"),
-    "A17 hexadecimal": (rows("0x10,2,x"), FIT, "'0x10' is not a number"),
+    "A17 underscore": (rows("1_000,2,x"), FIT, "'1_000' is not a plain number"),
+    "A17 hexadecimal": (rows("0x10,2,x"), FIT, "'0x10' is not a plain number"),
     "A16 decimal comma": (rows("1,5;2;x", header="a;b;label"), FIT, "'1,5' is not a number"),
     "true among numbers": (rows("1,2,x", "true,2,y"), FIT, "t.csv:3: column 'a': 'true' is not a number"),
     "a number among truths": (
@@ -384,7 +384,7 @@ def test_A04_a_file_that_is_not_there_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the administrator may read anything")
-def test_a_file_that_may_not_be_read_is_refused(write):
+def test_A04_a_file_that_may_not_be_read_is_refused(write):
     path = write(GOOD)
     path.chmod(0)
     with pytest.raises(DataError, match="no permission"):
@@ -508,7 +508,7 @@ BAD_NPZ = {
     "1-D": ({"X": np.arange(4.0), "y": Y}, "X must be a 2-D array of numbers; keys: X float64 (4,)"),
     "A27 3-D": ({"X": np.zeros((4, 2, 2)), "y": Y}, "X must be a 2-D array"),
     "A27 text": ({"X": np.array([["a"]] * 4), "y": Y}, "X must be a 2-D array of numbers; keys: X <U1 (4, 1)"),
-    "A27 objects": ({"X": np.array([[1], [None], [2], [3]], dtype=object), "y": Y}, "not a readable npz file"),
+    "A27 objects": ({"X": np.array([[1], [None], [2], [3]], dtype=object), "y": Y}, "array X holds Python objects"),
     "complex": ({"X": np.eye(4) * 1j, "y": Y}, "X must be a 2-D array of numbers"),
     "no rows": ({"X": np.zeros((0, 3)), "y": Y[:0]}, "X has 0 rows and 3 columns"),
     "no columns": ({"X": np.zeros((4, 0)), "y": Y}, "X has 4 rows and 0 columns"),

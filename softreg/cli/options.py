@@ -90,7 +90,9 @@ TABLES: dict[str, Any] = {
     "target_proba": text_option(
         "target-proba", "'P_*'", "Columns with a probability for each class, * being the class."
     ),
-    "missing": text_option("missing", "HOW", "Missing cells: error (default), drop the row, mean, median, indicator."),
+    "missing": text_option(
+        "missing", "HOW", "Missing cells: error (default), drop (the row), drop-columns, mean, median, indicator."
+    ),
     "unknown": text_option("unknown", "HOW", "Categories never seen, when predicting: ignore (default) or error."),
     "max_levels": text_option("max-levels", "COUNT", "Categories a column keeps; rarer ones become one; 100."),
     "na": text_option("na", "A,B,…", "Texts that mean that a value is missing, as an empty cell does."),

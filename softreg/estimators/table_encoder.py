@@ -25,7 +25,7 @@ def _in_python() -> Iterator[None]:
         yield
     except DataError as error:
         said = str(error).replace("empty cells:", "missing values (NaN):").replace("--missing drop leaves", "")
-        said = re.sub(r", ? such rows out", "", re.sub(r"--(missing|unknown) (\w+)", r'\1="\2"', said))
+        said = re.sub(r", ? such rows out", "", re.sub(r"--(missing|unknown) ([\w-]+)", r'\1="\2"', said))
         said = re.sub(
             r"--categorical (\S+)", r"categorical=[\1]", re.sub(r"--max-levels (\d+)", r"max_levels=\1", said)
         )
@@ -44,8 +44,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     categorical : sequence of str or int, default=()
         Columns (names, or positions) to take as categories even if they look like numbers.  Columns of a categorical
         type always are.
-    missing : {"error", "mean", "median", "indicator"}, default="error"
-        What stands for a missing number; a missing category is then a level of its own.
+    missing : {"error", "drop-columns", "mean", "median", "indicator"}, default="error"
+        What stands for a missing number; a missing category is then a level of its own.  "drop-columns" leaves out
+        the columns where ``fit`` finds a missing value.
     unknown : {"ignore", "error"}, default="ignore"
         A category that ``fit`` never saw: a row of zeros, or a ValueError.
     max_levels : int, default=100

@@ -33,11 +33,13 @@ class Found:
     """What a reader met that a user should hear of, counted while the batches go by.
 
     skipped : rows left out for a missing cell.  unknown : of each column, the categories that training never saw
-    and their cells.  notes : other sentences, complete when the last batch is read.
+    and their cells.  rounded : of each column, whole numbers that are no float64.  notes : other sentences, complete
+    when the last batch is read.
     """
 
     skipped: int = 0
     unknown: dict[str, Counter[str]] = field(default_factory=dict)
+    rounded: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -56,6 +58,8 @@ class Found:
                 f"column '{safe_text(name, 40)}': {n} cell{'s' * (n > 1)} of categories that training never saw: "
                 f"{shown}{more}"
             )
+        for name, n in self.rounded.items():
+            said.append(f"column '{safe_text(name, 40)}': {n} whole number{'s' * (n > 1)} rounded to 53 binary digits")
         return said
 
 
@@ -101,6 +105,8 @@ def plan_for(recipe: Recipe, roles: Roles, names: list[str]) -> Plan:
         recipe.na,
         recipe.decimal,
         frozenset(name for name in (roles.target, roles.group) if name is not None),
+        header=recipe.header,
+        fixed=True,
     )
 
 
@@ -125,7 +131,7 @@ def read_known(source: Source, recipe: Recipe, *, needed: tuple[str, ...], group
         raise DataError(f"{source.path}: every row has a missing cell: {gathered.empty_cells()}")
     if gathered.n_dropped:
         notes.append(f"dropped {gathered.n_dropped} of {gathered.n_read} rows, with {gathered.empty_cells()}")
-    found = Found()
+    found = Found(rounded=Counter({name: n for name, (n, _) in gathered.rounded.items()}))
     codes = []
     for column in recipe.columns:
         if column.is_category:
@@ -172,7 +178,7 @@ def read_in_batches(
     place = {name: j for j, name in enumerate(source.names)}
     plan = plan_for(recipe, roles, source.names)
     weights = {} if roles.weight is None else {roles.weight: place[roles.weight]}
-    weigh = Plan(weights, frozenset(), {}, recipe.na, recipe.decimal)
+    weigh = Plan(weights, frozenset(), {}, recipe.na, recipe.decimal, header=recipe.header, fixed=True)
     wanted = dict.fromkeys([*keep, *([] if roles.id is None else [roles.id])])
 
     def task(cells: Cells) -> tuple[Raw, np.ndarray | None, dict[str, pl.Series]]:
@@ -184,6 +190,8 @@ def read_in_batches(
         n += len(raw)
         kept = _kept(raw, recipe, missing, roles)
         found.skipped += int(np.count_nonzero(~kept))
+        for name, (rows, _) in raw.rounded.items():
+            found.rounded[name] += len(rows)
         lines = raw.lines
         if not kept.all():
             raw = raw.keep(kept)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
@@ -36,6 +38,7 @@ class Gathered:
     coded : dict of name to Coded
         The columns of text.
     missing : dict of name to (how many cells, where the first is)
+    rounded : dict of name to (how many whole numbers were, the first with its place)
     n_read, n_dropped : rows that were there, and those left out
     lines : a sequence of lines for each block
     """
@@ -43,12 +46,14 @@ class Gathered:
     def __init__(self, source: Source, plan: Plan, roles: Roles, drop: bool = False) -> None:
         self.coded = {name: Coded() for name in plan.texts}
         self.missing: dict[str, tuple[int, str]] = {}
+        self.rounded: dict[str, tuple[int, str]] = {}
         self.n_read, self.n_dropped = 0, 0
         self.lines: list[Sequence[int]] = []
         self._source, self._plan, self._roles, self._drop = source, plan, roles, drop
         place = {name: j for j, name in enumerate(source.names)}
         extra = [*([] if roles.weight is None else [roles.weight]), *roles.target_proba]
-        self._extra_plan = Plan({name: place[name] for name in extra}, frozenset(), {}, plan.na, plan.decimal)
+        numbers = {name: place[name] for name in extra}
+        self._extra_plan = replace(plan, numbers=numbers, booleans=frozenset(), texts={}, fixed=True)
         self._extra: list[np.ndarray] = []
         self._numbers = np.empty((0, len(plan.numbers)))
 
@@ -112,9 +117,14 @@ class Gathered:
     def _count(self, raw: Raw) -> None:
         for name, rows in raw.missing.items():
             before, first = self.missing.get(name, (0, ""))
-            line = f"line {int(raw.lines[int(rows[0])])}"
-            place = line if raw.path == self._source.path else f"line {line[5:]} of {raw.path}"
-            self.missing[name] = (before + len(rows), first or place)
+            self.missing[name] = (before + len(rows), first or self._place(raw, rows))
+        for name, (rows, text) in raw.rounded.items():
+            before, first = self.rounded.get(name, (0, ""))
+            self.rounded[name] = (before + len(rows), first or f"{safe_text(text, 40)} in {self._place(raw, rows)}")
+
+    def _place(self, raw: Raw, rows: np.ndarray) -> str:
+        line = f"line {int(raw.lines[int(rows[0])])}"
+        return line if raw.path == self._source.path else f"{line} of {raw.path}"
 
     def _reserve(self, share: float) -> None:
         """Make room for the rows read so far, and for those that the part of the file read lets expect."""
@@ -145,6 +155,22 @@ class Gathered:
                     f"{extra.path}:{line}: the probabilities of the classes sum to {sums[bad[0]]:.6g}, not 1"
                 )
 
+    def leave_out(self, names: Collection[str]) -> Plan:
+        """Forget these columns; the plan of the others."""
+        plan = self._plan
+        stay = [j for j, name in enumerate(plan.numbers) if name not in names]
+        self._numbers = self.numbers[:, stay]
+        for name in names:
+            for known in (self.coded, self.missing, self.rounded):
+                known.pop(name, None)
+        self._plan = replace(
+            plan,
+            numbers={name: place for name, place in plan.numbers.items() if name not in names},
+            booleans=plan.booleans.difference(names),
+            texts={name: place for name, place in plan.texts.items() if name not in names},
+        )
+        return self._plan
+
     def refuse_missing_roles(self) -> None:
         """DataError where a label, group, weight or probability is missing: nothing stands in for those."""
         roles = (self._roles.target, self._roles.group, *self._extra_plan.numbers)
@@ -165,6 +191,19 @@ class Gathered:
             count = sum(self.missing[name][0] for name in more)
             described.append(f"and {count} in {len(more)} more column{'s' * (len(more) > 1)}")
         return ", ".join(described)
+
+
+def rounding_sentences(rounded: Mapping[str, tuple[int, str]]) -> list[str]:
+    """Of each column whose whole numbers are no float64, how many were changed and which was the first."""
+    said = []
+    for name, (n, first) in rounded.items():
+        option = safe_text(shlex.quote(name), 40)
+        what = "a whole number is" if n == 1 else f"{n} whole numbers are"
+        said.append(
+            f"column '{safe_text(name, 40)}': {what} rounded to 53 binary digits, first {first} "
+            f"(--categorical {option} or --id-col {option} keeps every digit)"
+        )
+    return said
 
 
 def in_order(task: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,6 +15,11 @@ from softreg.text import listing, safe_text
 
 # Wider text is kept as objects: a fixed width would give every row the room of the longest label.
 _WIDEST = 64
+#: More classes than this, all of them numbers, and than a tenth of the rows, may be measurements.
+_MANY_NUMBERS = 50
+#: Characters that take no room: of no width, or a hyphen that is not shown.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
+_TRUTHS = {"true": 1.0, "false": 0.0}
 
 
 def label_text(label: object) -> str:
@@ -55,13 +62,26 @@ def encode(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.array(codes, dtype=np.int64)[inverse]
 
 
-def check_classes(path: str, classes: np.ndarray, n_rows: int) -> None:
-    """Refuse labels from which nothing can be learned: one class only, or the values of a regression."""
+def check_classes(path: str, classes: np.ndarray, n_rows: int) -> list[str]:
+    """Refuse labels from which nothing can be learned: one class only, or the values of a regression.
+
+    Returns notes where they may be such values.
+    """
     if len(classes) == 1:
         label = safe_text(label_text(classes[0]), 40)
         raise DataError(f"{path}: only class '{label}'; a classifier needs rows of two classes or more")
     if classes.dtype.kind != "i" and len(classes) > n_rows / 2 and _are_measurements(classes.tolist()):
         raise DataError(f"{path}: {len(classes)} distinct values in {n_rows} rows; is this regression?")
+    if len(classes) > max(_MANY_NUMBERS, n_rows / 10) and _are_numbers(classes.tolist()):
+        return [f"{len(classes)} classes in {n_rows} rows, all of them numbers; is this regression?"]
+    return []
+
+
+def _are_numbers(values: Sequence[object]) -> bool:
+    try:
+        return all(math.isfinite(float(str(value))) for value in values)
+    except ValueError:
+        return False
 
 
 def _are_measurements(values: Sequence[str]) -> bool:
@@ -71,14 +91,38 @@ def _are_measurements(values: Sequence[str]) -> bool:
         return False
 
 
+def bare(label: object) -> object:
+    """A label without the accidents of writing: 1, 1.0 and true are one number, Cat and "cat " one text.
+
+    For questions only: labels are compared exactly.
+    """
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", label_text(label))).strip().casefold()
+    if text in _TRUTHS:
+        return _TRUTHS[text]
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
+
+
 def lookalikes(classes: np.ndarray) -> list[str]:
-    """A note for each set of labels that differ only in case, spaces or the encoding of accents."""
+    """A note for each set of labels that differ only in how they are written."""
+    if classes.dtype.kind == "i":
+        return []
     alike = defaultdict(list)
     for label in classes.tolist():
-        text = label_text(label)
-        alike[unicodedata.normalize("NFC", text).strip().casefold()].append(f"'{text}'")
+        alike[bare(label)].append(label_text(label))
     return [
-        f"classes {listing(labels)} differ only in case, spaces or accents' encoding"
+        f"classes {listing(told_apart(labels))} differ only in how one thing is written"
         for labels in alike.values()
         if len(labels) > 1
     ]
+
+
+def told_apart(labels: Sequence[str]) -> list[str]:
+    """The labels in quotation marks; letter by letter where they would look the same."""
+    seen = {unicodedata.normalize("NFC", _INVISIBLE.sub("", label)) for label in labels}
+    if len(seen) < len(labels):
+        labels = [label.encode("ascii", "backslashreplace").decode() for label in labels]
+    return [f"'{label}'" for label in labels]

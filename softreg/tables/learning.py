@@ -13,10 +13,10 @@ from softreg.errors import DataError
 from softreg.tables import labels
 from softreg.tables.cells import Cells, Source
 from softreg.tables.coded import Coded
-from softreg.tables.gathering import Gathered
+from softreg.tables.gathering import Gathered, rounding_sentences
 from softreg.tables.memory import check_fits
 from softreg.tables.options import TableOptions
-from softreg.tables.raw import HEAD, Plan, kinds
+from softreg.tables.raw import HEAD, LARGEST, Plan, kinds
 from softreg.tables.recipe import MISSING_CODE, UNKNOWN_CODE, Column, Recipe
 from softreg.tables.roles import Roles, choose, class_of
 from softreg.tables.table import Table, fingerprint
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: A text column of more different values than this, and than half the rows, names rows and does not describe them.
 _MANY = 20
+#: Whole numbers beyond are no ids but measurements.
+_ANY_ID = 2.0**64
 #: X is stored sparse where that takes less than this part of the bytes.
 _MUCH_SMALLER = 0.25
 
@@ -41,9 +43,10 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
     path = source.path
     roles = choose(path, source.names, target, group, options)
     recipe, gathered, codes, notes = _recipe(source, roles, options)
+    warnings = rounding_sentences(gathered.rounded)
     y = _labels(path, gathered, roles, options)
     if not roles.target_proba:
-        labels.check_classes(path, y[0], gathered.n_rows)
+        notes += labels.check_classes(path, y[0], gathered.n_rows)
     notes += labels.lookalikes(y[0])
     recipe = replace(recipe, label_type="int" if y[0].dtype.kind == "i" else "str")
     X = recipe.assemble(gathered.numbers, codes)
@@ -62,6 +65,7 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
         n_missing=sum(count for count, _ in gathered.missing.values()),
         n_dropped=gathered.n_dropped,
         notes=(*roles.notes, *source.notes, *notes),
+        warnings=tuple(warnings),
         blocks_of_lines=tuple(gathered.lines),
     )
 
@@ -87,13 +91,22 @@ def _recipe(
         raise DataError(f"{path}: no data rows{' below the header' if source.header else ''}")
     gathered.refuse_missing_roles()
     if gathered.missing and options.missing == "error":
-        raise DataError(
-            f"{path}: empty cells: {gathered.empty_cells()} "
-            "(--missing mean fills them, --missing drop leaves such rows out; also median, indicator)"
-        )
+        raise DataError(f"{path}: empty cells: {gathered.empty_cells()} ({_ways_out(gathered, roles)})")
     if not gathered.n_rows:
-        raise DataError(f"{path}: every row has a missing cell: {gathered.empty_cells()} (--missing mean fills them)")
+        hint = "--missing mean fills them, --missing drop-columns leaves such columns out"
+        if _empty_columns(gathered, roles):
+            hint = "--missing drop-columns leaves such columns out"
+        raise DataError(f"{path}: every row has a missing cell: {gathered.empty_cells()} ({hint})")
     notes, columns, codes = list[str](), [], []
+    if options.missing == "drop-columns":
+        said = gathered.empty_cells()
+        gone = [name for name in roles.features if name in gathered.missing]
+        roles = replace(roles, features=[name for name in roles.features if name not in gone])
+        if not roles.features:
+            raise DataError(f"{path}: every column has a missing cell: {said} (--missing mean fills them)")
+        if gone:
+            notes.append(f"left out {len(gone)} column{'s' * (len(gone) > 1)} with missing cells: {said}")
+            plan = gathered.leave_out(gone)
     if gathered.n_dropped:
         notes.append(f"dropped {gathered.n_dropped} of {gathered.n_read} rows, with {gathered.empty_cells()}")
     elif gathered.missing:
@@ -121,7 +134,8 @@ def _recipe(
         weight=roles.weight,
         group=roles.group,
         target_proba=roles.target_proba,
-        missing=options.missing,
+        # Of drop-columns no column is left that may have a missing cell.
+        missing="error" if options.missing == "drop-columns" else options.missing,
         unknown=options.unknown,
         na=options.na,
         decimal=options.decimal,
@@ -131,6 +145,21 @@ def _recipe(
     )
     _check_names(path, recipe)
     return replace(recipe, sparse=_is_sparse(path, recipe, gathered.numbers, codes)), gathered, codes, notes
+
+
+def _empty_columns(gathered: Gathered, roles: Roles) -> list[str]:
+    """Features without a value in any row."""
+    return [name for name in roles.features if gathered.missing.get(name, (0, ""))[0] == gathered.n_read]
+
+
+def _ways_out(gathered: Gathered, roles: Roles) -> str:
+    if empty := _empty_columns(gathered, roles):
+        name = safe_text(empty[0], 40)
+        return f"'{name}' has no value at all: --missing drop-columns leaves out such columns, --drop those you name"
+    return (
+        "--missing mean fills them, --missing drop leaves such rows out, --missing drop-columns leaves such "
+        "columns out; also median, indicator"
+    )
 
 
 def _head(blocks: Iterator[Cells]) -> list[Cells]:
@@ -159,6 +188,8 @@ def _plan(source: Source, roles: Roles, options: TableOptions, head: list[Cells]
         options.na,
         options.decimal,
         frozenset(name for name in (roles.target, roles.group) if name is not None),
+        header=options.header,
+        largest=LARGEST,
     )
 
 
@@ -171,7 +202,7 @@ def _numeric_column(path: str, name: str, plan: Plan, gathered: Gathered, option
     if not len(there):
         raise DataError(
             f"{path}: column '{safe_text(name, 40)}' has no value at all "
-            f"(--drop {safe_text(shlex.quote(name), 40)} leaves it out)"
+            f"(--drop {safe_text(shlex.quote(name), 40)} leaves it out, --missing drop-columns all that miss a cell)"
         )
     with np.errstate(over="ignore"):
         fill = float(np.median(there) if options.missing == "median" else there.mean())
@@ -248,7 +279,7 @@ def _probable_ids(plan: Plan, gathered: Gathered) -> list[str]:
     n = gathered.n_rows
     for j, name in enumerate(plan.numbers if n > _MANY else ()):
         head = gathered.numbers[:HEAD, j]
-        if (head == np.floor(head)).all() and len(np.unique(head)) == len(head):
+        if (np.abs(head) < _ANY_ID).all() and (head == np.floor(head)).all() and len(np.unique(head)) == len(head):
             cells = gathered.numbers[:, j]
             if (cells == np.floor(cells)).all() and len(np.unique(cells)) == n:
                 option = safe_text(shlex.quote(name), 40)

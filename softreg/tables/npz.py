@@ -59,7 +59,7 @@ def read_npz(
     names = tuple(f"x{j}" for j in range(1, p + 1))
     if features is None:
         if y is not None:
-            labels.check_classes(path, y[0], n)
+            notes += labels.check_classes(path, y[0], n)
     else:
         if len(features) != p:
             raise DataError(f"{path}: X has {p} columns, the model has {len(features)}")
@@ -77,7 +77,34 @@ def read_npz(
         recipe=recipe or _recipe(names, None if key == "y" else key, y, group, options, X),
         fingerprint=fingerprint(names, X, [y, groups]),
         notes=tuple(notes),
+        warnings=tuple(_rounded(X)),
     )
+
+
+def _rounded(X: np.ndarray | csr_array) -> list[str]:
+    """A warning where whole numbers are no float64."""
+    values = X if isinstance(X, np.ndarray) else X.data
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8:
+        return []
+    rows = max(1, _CHECK_CELLS // max(1, values[:1].size))
+    for start in range(0, len(values), rows):
+        block = values[start : start + rows]
+        changed = np.argwhere(block.astype(np.float64).astype(np.longdouble) != block)
+        if len(changed):
+            place = [int(k) for k in changed[0]]
+            row, column = _place(X, start + place[0], place[-1])
+            return [
+                f"whole numbers from 2^53 on are rounded to a float64, first {block[tuple(place)]} "
+                f"in row {row + 1}, column x{column + 1}"
+            ]
+    return []
+
+
+def _place(X: np.ndarray | csr_array, first: int, column: int) -> tuple[int, int]:
+    """Row and column of an entry, which in a sparse matrix has the number ``first``."""
+    if isinstance(X, np.ndarray):
+        return first, column
+    return int(np.searchsorted(X.indptr, first, side="right")) - 1, int(X.indices[first])
 
 
 def _recipe(
@@ -110,6 +137,11 @@ def _check_sizes(file: BinaryIO, path: str) -> None:
     """Refuse arrays that do not fit in memory, or that claim more than the archive holds, before room is made."""
     total = 0
     with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if not any(name.endswith(".npy") for name in names):
+            excel = "[Content_Types].xml" in names
+            what = "an Office document: save the sheet as CSV" if excel else "a zip archive: unpack it first"
+            raise DataError(f"{path}: no npz file but {what}; it holds {listing(names, 4)}")
         for entry in archive.infolist():
             if not entry.filename.endswith(".npy"):
                 continue
@@ -117,6 +149,9 @@ def _check_sizes(file: BinaryIO, path: str) -> None:
                 version = np.lib.format.read_magic(member)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(member)
+            if dtype.hasobject:
+                name = safe_text(entry.filename.removesuffix(".npy"), 40)
+                raise DataError(f"{path}: array {name} holds Python objects, never loaded: save numbers or text")
             n_bytes = math.prod(shape) * dtype.itemsize
             if any(n < 0 for n in shape) or n_bytes > entry.file_size:
                 raise DataError(
@@ -140,7 +175,10 @@ def _matrix(path: str, arrays: dict[str, np.ndarray]) -> np.ndarray | csr_array:
     elif all(key in arrays for key in csr.KEYS):
         X = arrays["data"]
     else:
-        raise DataError(f"{path}: neither a key X nor a sparse matrix of scipy.sparse.save_npz; {_keys(arrays)}")
+        raise DataError(
+            f"{path}: neither a key X nor a sparse matrix of scipy.sparse.save_npz; {_keys(arrays)} "
+            "(numpy.savez(file, X=X, y=y) writes what is read)"
+        )
     if X.dtype.kind not in "biuf" or X.dtype.itemsize > 8:
         raise DataError(f"{path}: numbers of type {X.dtype}; save them as float64")
     if X.dtype.kind == "b":
@@ -161,12 +199,11 @@ def _check_finite(path: str, X: np.ndarray | csr_array) -> None:
         if not finite.all():
             place = [int(index[0]) for index in np.nonzero(~finite)]
             value = values[start + place[0]] if values.ndim == 1 else values[start + place[0], place[1]]
-            if isinstance(X, np.ndarray):
-                row, column = start + place[0], place[1]
-            else:
-                row = int(np.searchsorted(X.indptr, start + place[0], side="right")) - 1
-                column = int(X.indices[start + place[0]])
-            raise DataError(f"{path}: row {row + 1}, column x{column + 1}: {value} is not finite")
+            row, column = _place(X, start + place[0], place[-1])
+            raise DataError(
+                f"{path}: row {row + 1}, column x{column + 1}: {value} is not finite "
+                "(fill or leave out such values before saving: --missing is for tables with named columns)"
+            )
 
 
 def _labels(path: str, key: str, array: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

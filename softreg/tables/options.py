@@ -8,7 +8,7 @@ from typing import Any
 from softreg.errors import UsageError
 from softreg.text import nearest, safe_text
 
-MISSING = ("error", "drop", "mean", "median", "indicator")
+MISSING = ("error", "drop", "drop-columns", "mean", "median", "indicator")
 UNKNOWN = ("ignore", "error")
 
 
@@ -37,7 +37,8 @@ class TableOptions:
     target_proba : str, optional
         Pattern such as ``p_*`` of columns that hold a probability for each class; ``*`` is the class.
     missing : str
-        error; drop (the row); mean or median (of the column); indicator (mean, and a column that says so).
+        error; drop (the row); drop-columns (those with a missing cell); mean or median (of the column); indicator
+        (mean, and a column that says so).
     unknown : str
         What a category that training never saw is when predicting: ignore (none of them) or error.
     max_levels : int
@@ -90,6 +91,8 @@ class TableOptions:
                 values[name] = values[name].split(",")
             if name in values:
                 values[name] = tuple(part.strip() for part in values[name])
+        if isinstance(values.get("missing"), str):
+            values["missing"] = values["missing"].replace("_", "-")
         if values.get("delimiter") in ("\\t", "tab"):
             values["delimiter"] = "\t"
         return cls(**values)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +24,13 @@ _DRESSED = (
     r"^[+-]?(?:(?i:nan|inf|infinity)|0[xX][0-9a-fA-F]+|\d+(?:_\d+)+|\d+,\d+|\d{1,3}(?:[,' ]\d{3})+(?:\.\d+)?"
     r"|[$€£] ?[\d,]*\.?\d+|[\d,]*\.?\d+ ?(?:%|€)|\d{1,3}(?:\.\d{3})+,\d+|\d*\.?\d+[eE][+-]?\d+)$"
 )
+_PLAIN = r"[+-]?[\d.]+([eE][+-]?\d+)?|[+-]?inf(inity)?"
 _BLANKS = " \t"
+#: Numbers beyond are not learned from: their squares are, or nearly, no float64.
+LARGEST = 1e150
+_FINITE = sys.float_info.max
+#: From here on not every whole number is a float64.
+_ROUNDED = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,9 @@ class Plan:
     numbers : columns of numbers and booleans, in the order of X; ``booleans`` says which of them are the latter.
     texts : columns that are wanted as text; in those of ``exact`` (labels) blanks are text too.
     na : texts that mean that a value is missing.
+    header : whether the first line holds names.
+    fixed : whether it is settled what the columns are, by a model or by their purpose.
+    largest : the largest number, and its negative the smallest, that is allowed.
     """
 
     numbers: dict[str, int]
@@ -40,13 +51,17 @@ class Plan:
     na: tuple[str, ...] = ()
     decimal: str = "."
     exact: frozenset[str] = frozenset()
+    header: bool = True
+    fixed: bool = False
+    largest: float = _FINITE
 
 
 @dataclass
 class Raw:
     """Rows with their meaning: numbers (m, q) with NaN, and text with null, where a value is missing.
 
-    ``missing`` holds those rows of each column that has any.
+    ``missing`` holds those rows of each column that has any; ``rounded`` the rows and the text of the first of those
+    whole numbers that are no float64.
     """
 
     path: str
@@ -54,6 +69,7 @@ class Raw:
     numbers: np.ndarray
     texts: dict[str, pl.Series] = field(default_factory=dict)
     missing: dict[str, np.ndarray] = field(default_factory=dict)
+    rounded: dict[str, tuple[np.ndarray, str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -83,17 +99,22 @@ def read_raw(cells: Cells, plan: Plan) -> Raw:
                 rows = np.flatnonzero(numbers[:, j] == value)
                 said = cells.text(places[j]).gather(rows).str.strip_chars(_BLANKS)
                 numbers[rows[said.is_in(list(plan.na)).to_numpy()], j] = np.nan
-    odd = ~np.isfinite(numbers)
+    size = np.abs(numbers)
+    odd = large = ~(size < _ROUNDED)
+    rounded: dict[str, tuple[np.ndarray, str]] = {}
+    if large.any():
+        odd = ~(size <= plan.largest)
+        rounded = _rounded(cells, plan, numbers, large & ~odd)
     missing: dict[str, np.ndarray] = {}
     for j in np.flatnonzero(odd.any(axis=0)).tolist():
         rows = np.flatnonzero(odd[:, j])
         text = present(cells.text(places[j]).gather(rows), plan.na)
         is_boolean = names[j] in plan.booleans
         values = _booleans(text) if is_boolean else _numbers(text, plan.decimal)
-        bad = ~np.isfinite(values) & text.is_not_null().to_numpy()
+        bad = ~(np.abs(values) <= plan.largest) & text.is_not_null().to_numpy()
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
-            raise DataError(_complaint(cells, int(rows[i]), names[j], text[i], is_boolean, plan.decimal))
+            raise DataError(_complaint(cells, int(rows[i]), names[j], text[i], plan))
         numbers[rows, j] = values
         gone = rows[np.isnan(values)]
         if len(gone):
@@ -102,12 +123,26 @@ def read_raw(cells: Cells, plan: Plan) -> Raw:
         for j, name in enumerate(names):
             if name in plan.booleans and not odd[:, j].all():
                 row = int(np.flatnonzero(~odd[:, j])[0])
-                raise DataError(_complaint(cells, row, name, cells.text(places[j])[row], True, plan.decimal))
+                raise DataError(_complaint(cells, row, name, cells.text(places[j])[row], plan))
     texts = {name: present(cells.text(place), plan.na, name in plan.exact) for name, place in plan.texts.items()}
     for name, text in texts.items():
         if text.null_count():
             missing[name] = text.is_null().arg_true().to_numpy()
-    return Raw(cells.path, cells.lines, numbers, texts, missing)
+    return Raw(cells.path, cells.lines, numbers, texts, missing, rounded)
+
+
+def _rounded(cells: Cells, plan: Plan, numbers: np.ndarray, large: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
+    """Of each column the rows of ``large`` whose whole number is no float64, and the first such number."""
+    found = {}
+    for j, (name, place) in enumerate(plan.numbers.items()):
+        rows = np.flatnonzero(large[:, j])
+        if len(rows):
+            text = cells.text(place).gather(rows).str.strip_chars(_BLANKS)
+            exact, kept = text.cast(pl.Int128, strict=False), pl.Series(numbers[rows, j]).cast(pl.Int128, strict=False)
+            differ = (exact != kept).fill_null(False).to_numpy()
+            if differ.any():
+                found[name] = (rows[differ], text.filter(pl.Series(differ))[0])
+    return found
 
 
 def present(text: pl.Series, na: Sequence[str], exact: bool = False) -> pl.Series:
@@ -139,25 +174,30 @@ def _booleans(text: pl.Series) -> np.ndarray:
     return np.where((bare == "true").fill_null(False), 1.0, np.where((bare == "false").fill_null(False), 0.0, np.nan))
 
 
-def _complaint(cells: Cells, row: int, name: str, text: str, boolean: bool, decimal: str) -> str:
-    value, shown, option = text.strip(_BLANKS), safe_text(name, 40), safe_text(shlex.quote(name), 40)
+def _complaint(cells: Cells, row: int, name: str, text: str, plan: Plan) -> str:
+    value, line = text.strip(_BLANKS), cells.lines[row]
+    finding, way_out = _finding(value, name in plan.booleans, plan.decimal, safe_text(shlex.quote(name), 40))
+    if not plan.header and line == 1:
+        way_out = "does the first line hold names? it is read as data, by --no-header"
+    elif plan.fixed:
+        way_out = "the column must hold " + ("true or false" if name in plan.booleans else "finite numbers")
+    return f"{cells.path}:{line}: column '{safe_text(name, 40)}': '{safe_text(value, 40)}' {finding} ({way_out})"
+
+
+def _finding(value: str, boolean: bool, decimal: str, option: str) -> tuple[str, str]:
+    """What is wrong with a cell of the column that is ``option`` on a command line, and a way out."""
+    mark = safe_text(shlex.quote(value), 30)
     if boolean:
-        finding, way_out = "is neither true nor false", f"--categorical {option} takes it as text"
-    elif (
-        decimal == "."
-        and _float(value) is not None
-        and re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?|[+-]?inf(inity)?", value, re.I)
-    ):
-        finding, way_out = "is not finite as a float64", f"--drop {option} leaves the column out"
-    elif re.fullmatch(r"[+-]?\d+,\d+", value):
-        finding, way_out = "is not a number", "--decimal , where a comma stands for the point"
-    else:
-        mark = safe_text(shlex.quote(value), 30)
-        finding, way_out = (
-            "is not a number",
-            f"--na {mark} where it means missing, --categorical {option} where it is text",
-        )
-    return f"{cells.path}:{cells.lines[row]}: column '{shown}': '{safe_text(value, 40)}' {finding} ({way_out})"
+        return "is neither true nor false", f"--categorical {option} takes it as text"
+    if decimal == "." and _float(value) is not None and re.fullmatch(_PLAIN, value, re.IGNORECASE):
+        if math.isfinite(float(value)):
+            return "is too large to be squared", f"--na {mark} where it means missing, else another unit"
+        return "is not finite as a float64", f"--drop {option} leaves the column out"
+    if re.fullmatch(r"[+-]?\d+,\d+", value):
+        return "is not a number", "--decimal , where a comma stands for the point"
+    if re.fullmatch(_DRESSED, value) and not re.fullmatch("[+-]?nan", value, re.IGNORECASE):
+        return "is not a plain number", f"write it as 1234.5 is written; --categorical {option} where it is text"
+    return "is not a number", f"--na {mark} where it means missing, --categorical {option} where it is text"
 
 
 def kinds(head: Sequence[Cells], columns: Sequence[int], na: Sequence[str], decimal: str) -> list[str]:

@@ -230,7 +230,10 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain values that a person can read; columns x1 … xp that are plain numbers as their count."""
-        plain = all(column == Column(f"x{j}") for j, column in enumerate(self.columns, 1))
+        plain = all(
+            column.name == f"x{j}" and column.kind == "number" and column.fill is None  # which has no indicator either
+            for j, column in enumerate(self.columns, 1)
+        )
         columns: Any = len(self.columns) if plain else [column.to_json() for column in self.columns]
         rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "columns"}
         return {

@@ -35,7 +35,7 @@ class Table:
         have the same.
     n_missing, n_dropped, n_unknown : cells without a value; rows left out for them; cells of categories that
         training never saw.
-    notes : what a user may want to know, a sentence each.
+    notes : what a user may want to know, a sentence each.  warnings : what a user must know, a sentence each.
     """
 
     path: str
@@ -51,6 +51,7 @@ class Table:
     n_dropped: int = 0
     n_unknown: int = 0
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     blocks_of_lines: Sequence[Sequence[int]] = field(default=(), repr=False)
 
     @property

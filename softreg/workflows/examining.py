@@ -115,7 +115,8 @@ def _findings(rows: Labelled, filled: bool) -> Iterator[Finding]:
     yield from _of_classes(rows)
     for note in (*rows.table.notes, *rows.warnings):
         if filled and note.startswith("missing cells: "):
-            yield Finding(note.partition("; ")[0], "say what they mean: --missing mean, median, indicator or drop")
+            ways = "--missing mean, median, indicator, drop (rows) or drop-columns"
+            yield Finding(note.partition("; ")[0], f"say what they mean: {ways}")
         else:
             yield Finding(note)
     yield from _of_columns(rows)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from softreg.errors import DataError
 from softreg.store import Model
 from softreg.tables import Table, TableOptions, label_text, read_table
+from softreg.tables.labels import bare, told_apart
 from softreg.tables.opening import Paths
 from softreg.tables.recipe import Recipe, describe_columns
 from softreg.text import listing, safe_text
@@ -50,7 +51,19 @@ def read_training(
     table = read_table(data, target, group=group, options=options)
     assert table.labels is not None
     classes, codes = table.labels
-    return Labelled(table, table.X, codes, classes, table.weight, table.soft, table.notes)
+    _check_weights(table, classes, codes)
+    return Labelled(table, table.X, codes, classes, table.weight, table.soft, table.notes, table.warnings)
+
+
+def _check_weights(table: Table, classes: Array, codes: Array) -> None:
+    """DataError where a class has rows, and none of them counts."""
+    if table.weight is None or table.soft is not None:
+        return
+    idle = np.flatnonzero(np.bincount(codes, weights=table.weight, minlength=len(classes)) == 0)
+    if len(idle):
+        shown = listing([f"'{label_text(classes.tolist()[k])}'" for k in idle], 5)
+        every = "every row has weight 0" if len(idle) == len(classes) else f"every row of class {shown} has weight 0"
+        raise DataError(f"{table.path}: {every}: weigh some of them, or remove the rows")
 
 
 def read_for_classes(path: Paths, recipe: Recipe, classes: Array) -> Labelled:
@@ -95,7 +108,7 @@ def _known(table: Table, classes: Array) -> Labelled:
     codes = table.codes(classes)
     known = codes >= 0
     if known.all():
-        return Labelled(table, table.X, codes, classes, table.weight, table.soft, table.notes)
+        return Labelled(table, table.X, codes, classes, table.weight, table.soft, table.notes, table.warnings)
     assert table.y is not None
     labels, counts = np.unique(table.y[~known], return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -108,23 +121,17 @@ def _known(table: Table, classes: Array) -> Labelled:
         )
     warning = f"{n} row{'s' * (n > 1)} left out, of labels that training never saw: {shown}{_meant(labels, classes)}"
     weight = None if table.weight is None else table.weight[known]
-    return Labelled(table, table.X[known], codes[known], classes, weight, None, table.notes, (warning,))
+    return Labelled(table, table.X[known], codes[known], classes, weight, None, table.notes, (*table.warnings, warning))
 
 
 def _meant(labels: Array, classes: Array) -> str:
     """A question where an unseen label is a class in another spelling: 1.0 and 1, True and true."""
-    known = {_bare(label_text(label)): label_text(label) for label in classes.tolist()}
+    known = {bare(label): label_text(label) for label in classes.tolist()}
     for label in map(label_text, labels.tolist()):
-        if (meant := known.get(_bare(label))) is not None:
-            return f"; is '{safe_text(label, 40)}' meant as '{safe_text(meant, 40)}'?"
+        if (meant := known.get(bare(label))) is not None:
+            seen, known_as = told_apart([safe_text(label, 40), safe_text(meant, 40)])
+            return f"; is {seen} meant as {known_as}?"
     return ""
-
-
-def _bare(label: str) -> object:
-    try:
-        return float(label)
-    except ValueError:
-        return label.strip().casefold()
 
 
 def describe(rows: Labelled) -> str:
