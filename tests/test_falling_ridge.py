@@ -118,12 +118,12 @@ def test_the_ridge_pulls_alike_on_every_unit():
     np.testing.assert_allclose(ridge.grad(W), ridge.curvature(6)[:, None] * W)
 
 
-def test_growing_hands_over_where_a_step_goes_nowhere(monkeypatch):
+def test_growing_hands_over_where_a_sample_misled(monkeypatch):
     called = []
     objective = wild(20000)
     assert FallingRidge.suits(objective)
     iterates = FallingRidge.iterates
-    monkeypatch.setattr("softreg.solvers.growing.TINY", 2.0)  # every step is tiny
+    monkeypatch.setattr("softreg.solvers.growing.MISLED", 0.0)  # no sample is good enough
     monkeypatch.setattr(FallingRidge, "iterates", lambda self, *a: called.append(self) or iterates(self, *a))
     result = minimise(objective, Growing(smallest=500), tol=1e-6)
     assert called

@@ -12,13 +12,14 @@ from softreg.minimise import Iterate, Solver
 from softreg.objective import Objective
 from softreg.rows.order import class_order
 from softreg.solvers.falling_ridge import FallingRidge
-from softreg.solvers.line_search import TINY
 from softreg.solvers.newton import Newton
 
 Array = NDArray[np.float64]
 
 #: A step shorter than this says nothing of how near the optimum is.
 SHORT = 0.03
+#: F over all rows, in terms of F over the last sample, that tells of rows far out that the sample lacked.
+MISLED = 2.0
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Growing:
     """Minimise F over a sixteenth of the rows, then a quarter, each to a few per cent, then over all of them.
 
     Samples nest and hold every class (Daneshmand, Lucchi & Hofmann 2016: statistical accuracy is all that a sample's
-    optimum is worth).  Where a step over one goes next to nowhere, rows far out are in the way: with rows enough for a
-    factor to be cheap beside them, the falling ridge takes over.  A start other than W = 0 is kept as it is: it knows
-    more than a sample does.
+    optimum is worth).  Where F over all rows is then far worse than over the sample, rows far out are in the way: with
+    rows enough for a factor to be cheap beside them, the falling ridge takes over.  A start other than W = 0 is kept as
+    it is: it knows more than a sample does.
     """
 
     inner: Solver = field(default_factory=lambda: Newton(direct_limit=0))
@@ -57,16 +58,19 @@ class Growing:
         X = objective.rows.X
         row_bytes = max((X.nbytes if isinstance(X, np.ndarray) else 12 * X.nnz) // len(order), 1)
         ridge = FallingRidge(getattr(self.inner, "accuracy", 0.0)) if FallingRidge.suits(objective) else None
+        expected = np.inf
         for size in sizes:
             sample = objective.sample(np.sort(order[: min(size, self.largest // row_bytes)]))
-            W, stopped = self._approach(sample, W, ridge is not None)
-            if stopped and ridge is not None:
+            W, expected = self._approach(sample, W)
+        for iterate in self.inner.iterates(objective, W):  # the first is F at W
+            if ridge is not None and iterate.value > MISLED * expected:
                 yield from ridge.iterates(objective, W0)
                 return
-        yield from self.inner.iterates(objective, W)
+            ridge = None
+            yield iterate
 
-    def _approach(self, sample: Objective, W: Array, stop: bool) -> tuple[Array, bool]:
-        """Weights whose last step gained little; with ``stop``, whether some step went next to nowhere instead.
+    def _approach(self, sample: Objective, W: Array) -> tuple[Array, float]:
+        """Weights whose last step gained little, and F over the sample there.
 
         A short step gains little wherever it is.  Where rows far out cause some, the whole way is long, and far cheaper
         to go over a sample than over all rows.
@@ -74,14 +78,12 @@ class Growing:
         before, limit, patience, calm = np.inf, self.limit, 1, 0
         for n, iterate in enumerate(self.inner.iterates(sample, W)):
             W = iterate.W
-            if stop and iterate.step is not None and iterate.step < TINY:
-                return W, True
             short = iterate.step is not None and iterate.step < SHORT
             if short:
                 limit, patience = self.far_limit, self.patience
             small = before - iterate.value < self.enough * iterate.value
             calm = calm + 1 if small and not short else 0
+            before = iterate.value
             if n >= limit or calm >= patience:
                 break
-            before = iterate.value
-        return W, False
+        return W, before
