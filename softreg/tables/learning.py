@@ -113,9 +113,11 @@ def _recipe(
         numeric = options.missing if options.missing != "indicator" else "mean and an indicator"
         how = f"numbers get the {numeric}, categories a level of their own"
         notes.append(f"missing cells: {gathered.empty_cells()}; {how}")
+    place = {name: j for j, name in enumerate(plan.numbers)}
     for name in roles.features:
-        if name in plan.numbers:
-            columns.append(_numeric_column(path, name, plan, gathered, options))
+        if name in place:
+            kind = "boolean" if name in plan.booleans else "number"
+            columns.append(_numeric_column(path, Column(name, kind), gathered, place[name], options))
             continue
         column, code = _category(path, name, gathered.coded[name], options)
         columns.append(column)
@@ -193,11 +195,11 @@ def _plan(source: Source, roles: Roles, options: TableOptions, head: list[Cells]
     )
 
 
-def _numeric_column(path: str, name: str, plan: Plan, gathered: Gathered, options: TableOptions) -> Column:
-    kind = "boolean" if name in plan.booleans else "number"
+def _numeric_column(path: str, column: Column, gathered: Gathered, place: int, options: TableOptions) -> Column:
+    """The column of numbers at ``place``, with what stands for a missing one."""
     if options.missing not in ("mean", "median", "indicator"):
-        return Column(name, kind)
-    cells = gathered.numbers[:, list(plan.numbers).index(name)]
+        return column
+    name, cells = column.name, gathered.numbers[:, place]
     there = cells if name not in gathered.missing else cells[~np.isnan(cells)]
     if not len(there):
         raise DataError(
@@ -208,7 +210,7 @@ def _numeric_column(path: str, name: str, plan: Plan, gathered: Gathered, option
         fill = float(np.median(there) if options.missing == "median" else there.mean())
     if not np.isfinite(fill):
         fill = float(np.median(there))
-    return Column(name, kind, fill=fill, indicator=options.missing == "indicator" and name in gathered.missing)
+    return replace(column, fill=fill, indicator=options.missing == "indicator" and name in gathered.missing)
 
 
 def _category(path: str, name: str, coded: Coded, options: TableOptions) -> tuple[Column, np.ndarray]:

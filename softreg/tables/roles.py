@@ -89,14 +89,14 @@ def match(path: str, names: Sequence[str], recipe: Recipe, needed: Sequence[str]
     header : whether ``names`` are written in the file.
     """
     features = recipe.names
-    there = set(names)
+    there, wanted = set(names), set(features)
     missing = [name for name in features if name not in there]
     if missing:
         count = f"{len(missing)} column{'s' * (len(missing) > 1)}"
         hint = ""
         if header and len(names) >= len(features) == len(missing) and 2 * sum(map(_is_number, names)) >= len(names):
             hint = "; the first line holds numbers: a header is missing?"
-        elif close := nearest(missing[0], [name for name in names if name not in features]):
+        elif close := nearest(missing[0], [name for name in names if name not in wanted]):
             hint = f"; is '{safe_text(close, 40)}' meant as '{safe_text(missing[0], 40)}'?"
         raise DataError(f"{path}: {count} of the model missing: {listing(missing)}{_columns(names)}{hint}")
     found: dict[str, str | None] = {}
@@ -111,7 +111,8 @@ def match(path: str, names: Sequence[str], recipe: Recipe, needed: Sequence[str]
     if recipe.target_proba and not proba and "target" in needed:
         absent = [name for name in recipe.target_proba if name not in there]
         raise DataError(f"{path}: no column '{safe_text(absent[0], 40)}'{_hint(absent[0], names)}")
-    extra = [name for name in names if name not in recipe.special and name not in set(features)]
+    known = wanted.union(recipe.special)
+    extra = [name for name in names if name not in known]
     notes = [f"ignored, not among the model's columns: {listing(extra)}"] if extra else []
     return Roles(features, found["target"], found["id"], found["weight"], found["group"], proba, notes)
 
