@@ -56,7 +56,7 @@ def short(results: dict[str, Any], alpha: float) -> str:
             nearest = _nearest(row, family)
             seen = None if nearest is None else nearest["best"]
             gap = "" if seen is None else f", {seen['suboptimality']:.0e} above"
-            cells.append("" if nearest is None else f"not in {results['limit']:g}{gap}")
+            cells.append("" if nearest is None else f"not in {row['limit']:g}{gap}")
         lines.append(cells)
     return f"{table(head, lines)}\n{_machine(results)}"
 
@@ -97,10 +97,12 @@ def _machine(results: dict[str, Any]) -> str:
     machine = results["machine"]
     blas = "; ".join(" ".join(library.values()) for library in machine["blas"])
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    limits = sorted({row["limit"] for row in results["rows"]} or {results["limit"]})
+    limit = " or ".join(f"{seconds:g}" for seconds in limits)
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}; "
         f"{results['threads']} threads for everyone; Python {machine['python']}, {versions}; BLAS: {blas}.\n"
-        f"At most {results['limit']:g} s a fit, medians of {results['repeats']} rounds.\n"
+        f"At most {limit} s a fit, medians of {results['repeats']} rounds.\n"
     )
 
 

@@ -365,7 +365,7 @@ def results_of(*rows):
 
 def row_of(name, *solvers):
     shape = {"rows": 10, "columns": 2, "classes": 3, "storage": "dense", "bytes": 160}
-    question = {"set": name, "loss": "softmax", "alpha": 1e-4, "intercept": True}
+    question = {"set": name, "loss": "softmax", "alpha": 1e-4, "intercept": True, "limit": 20.0}
     return shape | question | {"optimum": 1.0, "optimum_gap": 1e-12, "solvers": list(solvers), "skipped": []}
 
 
