@@ -137,7 +137,7 @@ class Softmax:
             return self.probabilities(Z)
         if y.ndim == 2:
             return G + y
-        S = G.copy()
+        S = G.copy(order="K")
         S[_rows(y), y] += 1
         return S
 

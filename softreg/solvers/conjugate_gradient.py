@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.objective import Local, Objective
+from softreg.losses import Loss
+from softreg.objective import Local, Objective, weighted
+from softreg.rows import Block
 from softreg.rows.order import class_order
 from softreg.solvers.line_search import CLOSE, TINY
 from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, Preconditioner
@@ -132,11 +135,14 @@ def balance(objective: Objective, bend: Array, residual: Array, limit: int = 30)
     """Intercepts c (K,) that solve H_bb c = residual: the dual rows of a step moved by c have mean 0.
 
     What is left of that mean a certificate pays for dearly (`certificate.repair`); this costs no product with X.
+    Conjugate gradients, each class in units of its own curvature: a rare one has little.
     """
+    (diagonal,) = objective.rows.sum(partial(_bent_diagonal, objective.loss), bend)
+    diagonal = np.where(diagonal > 0, diagonal, 1.0) / objective.rows.total_weight
     c = np.zeros_like(residual)
     R = residual - residual.mean()
-    P, rho = R, float(R @ R)
-    start = rho
+    P = R / diagonal
+    rho = start = float(R @ P)
     for _ in range(limit):
         if rho <= 1e-16 * start or rho == 0:
             break
@@ -146,6 +152,11 @@ def balance(objective: Objective, bend: Array, residual: Array, limit: int = 30)
             break
         c = c + rho / curvature * P
         R = R - rho / curvature * HP
-        previous, rho = rho, float(R @ R)
-        P = R + rho / previous * P
+        Y = R / diagonal
+        previous, rho = rho, float(R @ Y)
+        P = Y + rho / previous * P
     return c
+
+
+def _bent_diagonal(loss: Loss, block: Block, bend: Array) -> tuple[Array]:
+    return (weighted(block, loss.bent_diagonal(bend, block.y)).sum(axis=0, dtype=np.float64),)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.objective import Local, Objective, logits
+from softreg.objective import Local, Objective, logits, weighted
 from softreg.rows import Block
 from softreg.solvers.pairs import PairHessian
 
@@ -19,9 +18,8 @@ ROUNDS = 10
 #: Of the rows hit, those that are held at a time for each pair of true class and attacker, and in all.
 FOR_A_PAIR = 4
 AT_A_TIME = 150
-#: Rows that are looked at for those, and rows at a time along a line.
+#: Rows that are looked at for those.
 MOST = 5000
-LINE_ROWS = 1 << 13
 
 
 class Trial:
@@ -29,8 +27,8 @@ class Trial:
 
     Attributes
     ----------
-    value : float
-        F(W + D).
+    value, slope : float
+        F(W + D) and its slope along D there.
     surprise : float
         What rows' losses are above the model, together.
     """
@@ -39,36 +37,42 @@ class Trial:
         self.objective, self.W, self.D = objective, W, D
         n, K = bend.shape
         self.Z, self.dZ = (np.empty((K, n)).T if Z is None else Z), np.empty((K, n)).T
-        self.excess, self.largest = np.empty(n), np.empty(n)
+        self.excess = np.empty(n)
         objective.count.add(1.0 if Z is None else 0.5)
         kernel = self._kernel if Z is None else self._kernel_again
-        loss, surprise = objective.rows.sum(kernel, bend, self.Z, self.dZ, self.excess, self.largest)
-        self.value = loss / objective.rows.total_weight + objective.penalty.value((W + D)[:-1])
+        loss, slope, surprise = objective.rows.sum(kernel, bend, self.Z, self.dZ, self.excess)
+        self.value, self.slope = self._with_penalty(1.0, loss, slope)
         self.surprise = surprise / objective.rows.total_weight
 
-    def _kernel(self, block: Block, S: Array, Z: Array, *beside: Array) -> tuple[Any, ...]:
+    def _kernel(self, block: Block, S: Array, Z: Array, dZ: Array, excess: Array) -> tuple[Any, ...]:
         Z[:] = logits(block.X, self.W)
-        return self._kernel_again(block, S, Z, *beside)
+        return self._kernel_again(block, S, Z, dZ, excess)
 
-    def _kernel_again(
-        self, block: Block, S: Array, Z: Array, dZ: Array, excess: Array, largest: Array
-    ) -> tuple[Any, ...]:
+    def _kernel_again(self, block: Block, S: Array, Z: Array, dZ: Array, excess: Array) -> tuple[Any, ...]:
         y, rows = block.y, np.arange(len(block.y))
         dZ[:] = logits(block.X, self.D)
-        after = self.objective.loss.value(Z + dZ, y)
+        after, slope = self._along(1.0, Z, dZ, y)
         with np.errstate(divide="ignore"):
             before = np.minimum(-np.log(S[rows, y]), 1e300)
         mean = np.einsum("ij,ij->i", S, dZ)
         spread = np.einsum("ij,ij,ij->i", S, dZ, dZ) - mean**2
-        np.maximum(before, after, out=largest)
         gone = ~(S[rows, y] > 0)  # their loss is known from logits only
         if gone.any():
             before[gone] = self.objective.loss.value(Z[gone], y[gone])
         excess[:] = after - before - (mean - dZ[rows, y]) - 0.5 * spread
         if block.weight is not None:
             excess *= block.weight
-            return block.weight @ after, np.maximum(excess, 0).sum()
-        return after.sum(), np.maximum(excess, 0).sum()
+        return weighted(block, after).sum(), weighted(block, slope).sum(), np.maximum(excess, 0).sum()
+
+    def _along(self, t: float, Z: Array, dZ: Array, y: Array) -> tuple[Array, Array]:
+        """Each row's loss at Z + t dZ and its slope along dZ."""
+        losses, G = self.objective.loss.value_grad(Z + t * dZ, y)
+        return losses, np.einsum("ij,ij->i", G, dZ)
+
+    def _with_penalty(self, t: float, loss: float, slope: float) -> tuple[float, float]:
+        """F and its slope at W + tD, from what losses and their slopes sum to."""
+        penalty, n, V = self.objective.penalty, self.objective.rows.total_weight, self.W + t * self.D
+        return loss / n + penalty.value(V[:-1]), slope / n + float(np.vdot(penalty.grad(V[:-1]), self.D[:-1]))
 
     def hit(self) -> tuple[Array, Array]:
         """Rows whose loss the model misses most, a few for each pair of classes, and the class that attacks each."""
@@ -86,28 +90,16 @@ class Trial:
         taken = np.sort(order[np.arange(len(order)) - start < FOR_A_PAIR])[:AT_A_TIME]
         return worst[taken], attacker[taken]
 
-    @cached_property
-    def in_play(self) -> Array:
-        """Rows that have any loss at one of the ends: no other has between them, by convexity."""
-        return np.flatnonzero(self.largest > 1e-15)
-
     def along(self, t: float) -> tuple[float, float]:
         """F at W + tD and its slope along D, from the logits at hand."""
-        objective, D, rows = self.objective, self.D, self.objective.rows
-        some = self.in_play if t <= 1 else np.arange(len(self.excess))
-        loss, slope = 0.0, 0.0
-        for start in range(0, len(some), LINE_ROWS):
-            part = some[start : start + LINE_ROWS]
-            dZ = self.dZ[part]
-            losses, G = objective.loss.value_grad(self.Z[part] + t * dZ, rows.y[part])
-            s = np.ones(len(part)) if rows.weight is None else rows.weight[part]
-            loss += float(s @ losses)
-            slope += float(s @ np.einsum("ij,ij->i", G, dZ))
-        V, n = self.W + t * D, rows.total_weight
-        return (
-            loss / n + objective.penalty.value(V[:-1]),
-            slope / n + float(np.vdot(objective.penalty.grad(V[:-1]), D[:-1])),
-        )
+        if t == 1:
+            return self.value, self.slope
+
+        def kernel(block: Block, Z: Array, dZ: Array) -> tuple[Any, ...]:
+            losses, slopes = self._along(t, Z, dZ, block.y)
+            return weighted(block, losses).sum(), weighted(block, slopes).sum()
+
+        return self._with_penalty(t, *self.objective.rows.sum(kernel, self.Z, self.dZ))
 
 
 class HeldRows:
