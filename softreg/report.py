@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from softreg import __version__
 from softreg.scores import METRICS
+from softreg.tables.numbered import Numbered
 from softreg.text import safe_text, short
 
 if TYPE_CHECKING:
@@ -346,8 +347,9 @@ def inspection_markdown(inspected: InspectResult) -> str:
 def _inspection_tables(inspected: InspectResult) -> Iterator[tuple[list[str], list[list[str]], str]]:
     """Header, rows, and what is left out: of the columns, and of the weights."""
     most = 40
-    # Of columns that are all taken as they are, the number says everything.
-    if any((kind, becomes) != ("number", "as it is") for _, kind, becomes in inspected.columns):
+    # Of columns that are all taken as they are, the number says everything; and such are columns without names.
+    unnamed = isinstance(inspected.columns, Numbered)
+    if not unnamed and any(row[1:] != ("number", "as it is") for row in inspected.columns):
         columns = [[safe_text(cell, 100) for cell in row] for row in inspected.columns[:most]]
         left = len(inspected.columns) - most
         yield ["column", "kind", "becomes"], columns, f"and {left} more columns: --json has them" if left > 0 else ""

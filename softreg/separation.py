@@ -7,6 +7,7 @@ to each row is then looked up in the data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,7 +44,7 @@ class Separation:
     complete: bool
     features: Array
 
-    def sentence(self, classes: list[str], features: list[str]) -> str:
+    def sentence(self, classes: list[str], features: Sequence[str]) -> str:
         """Which classes, by which features."""
         if self.complete:
             who = "every class is" if len(classes) > 2 else f"{classes[0]} and {classes[1]} are"

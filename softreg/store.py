@@ -14,7 +14,7 @@ import math
 import os
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
@@ -73,7 +73,7 @@ class Model:
     certificate, witness : Certificate, Witness or None
         ``witness.step`` (p + 1, K) in the coordinates that were solved in (standardized ones if ``scale`` is there).
     status, message, solver : str
-    feature_names : tuple of str or None
+    feature_names : sequence of str or None
     recipe : Recipe or None
         How a table becomes X and y.
     fingerprint : str or None
@@ -103,7 +103,7 @@ class Model:
     status: str
     message: str
     solver: str
-    feature_names: tuple[str, ...] | None = None
+    feature_names: Sequence[str] | None = None
     recipe: Recipe | None = None
     fingerprint: str | None = None
     mean: Array | None = None
@@ -454,11 +454,12 @@ def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
     names, recipe = header["feature_names"], None
     if header["recipe"] is not None:
         recipe = _read_recipe(header)
-        names = list(recipe.features)
-    if names is not None:
+        names = recipe.features
+    elif names is not None:
         _check(isinstance(names, list) and all(isinstance(name, str) for name in names), "feature_names")
-        if len(names) != p or len(set(names)) != p:
-            raise ModelFileError(f"{len(set(names))} feature names for weights of {p} features")
+        names = tuple(dict.fromkeys(names))  # of which none may be there twice, as a recipe sees to
+    if names is not None and len(names) != p:
+        raise ModelFileError(f"{len(names)} feature names for weights of {p} features")
     settings, alpha, C = header["settings"], header["alpha"], header["C"]
     _check(isinstance(settings, dict) and settings.get("loss") in LOSSES, "settings")
     _check(_number(alpha) and alpha >= 0, "alpha")
@@ -490,7 +491,7 @@ def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
         "status": header["status"],
         "message": header["message"],
         "solver": header["solver"],
-        "feature_names": None if names is None else tuple(names),
+        "feature_names": names,
         "recipe": recipe,
         "fingerprint": fingerprint,
         "mean": arrays.get("mean"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from softreg.errors import DataError, ResourceError
 from softreg.tables import csr, labels
 from softreg.tables.memory import check_fits, size
+from softreg.tables.numbered import Numbered
 from softreg.tables.options import TableOptions
 from softreg.tables.recipe import LabelType, Recipe
 from softreg.tables.table import Table, fingerprint
@@ -56,16 +58,16 @@ def read_npz(
     else:
         y = None
     groups = None if group is None else _labels(path, group, arrays[group], n)
-    names = tuple(f"x{j}" for j in range(1, p + 1))
+    names: Sequence[str] = Numbered(p, str)
     if features is None:
         if y is not None:
             notes += labels.check_classes(path, y[0], n)
     else:
         if len(features) != p:
             raise DataError(f"{path}: X has {p} columns, the model has {len(features)}")
-        if tuple(features) != names:
+        if features != names:
             notes.append("columns matched with the model's by position: an npz file has no column names")
-            names = tuple(features)
+            names = features
     if y is not None:
         notes += labels.lookalikes(y[0])
     return Table(
@@ -108,7 +110,7 @@ def _place(X: np.ndarray | csr_array, first: int, column: int) -> tuple[int, int
 
 
 def _recipe(
-    names: tuple[str, ...],
+    names: Sequence[str],
     target: str | None,
     y: tuple[np.ndarray, np.ndarray] | None,
     group: str | None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from softreg.errors import ModelFileError
+from softreg.tables.numbered import Numbered
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -108,8 +109,8 @@ class Recipe:
 
     Parameters
     ----------
-    columns : tuple of Column
-        Of the file, in the order of X.
+    columns : sequence of Column
+        Of the file, in the order of X: a tuple, or `Numbered` where they have no names and are all numbers.
     target : str, optional
         The column of labels; None where the data had no names.
     label_type : str
@@ -132,7 +133,7 @@ class Recipe:
         Whether X is a CSR matrix.
     """
 
-    columns: tuple[Column, ...]
+    columns: Sequence[Column]
     target: str | None
     label_type: LabelType
     id: str | None = None
@@ -152,17 +153,27 @@ class Recipe:
     @classmethod
     def plain(cls, names: Sequence[str], target: str | None, label_type: LabelType, **more: Any) -> Recipe:
         """The recipe of a table of numbers."""
-        return cls(tuple(map(Column, names)), target, label_type, **more)
+        columns = Numbered(len(names), Column) if isinstance(names, Numbered) else tuple(map(Column, names))
+        return cls(columns, target, label_type, **more)
 
     @cached_property
-    def features(self) -> tuple[str, ...]:
+    def features(self) -> Sequence[str]:
         """The names of the columns of X, all different."""
+        if isinstance(self.columns, Numbered):
+            return Numbered(len(self.columns), str)
         return tuple(name for column in self.columns for name in column.features)
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """The columns of the file that X is made of."""
+        if isinstance(self.columns, Numbered):
+            return Numbered(len(self.columns), str)
         return [column.name for column in self.columns]
+
+    @property
+    def has_categories(self) -> bool:
+        """Whether a column holds text."""
+        return not isinstance(self.columns, Numbered) and any(column.is_category for column in self.columns)
 
     @property
     def special(self) -> dict[str, str]:
@@ -230,7 +241,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain values that a person can read; columns x1 … xp that are plain numbers as their count."""
-        plain = all(
+        plain = isinstance(self.columns, Numbered) or all(
             column.name == f"x{j}" and column.kind == "number" and column.fill is None  # which has no indicator either
             for j, column in enumerate(self.columns, 1)
         )
@@ -256,8 +267,8 @@ class Recipe:
         columns, target = value["columns"], value["target"]
         if type(columns) is int:
             _check(columns > 0, "the number of columns")
-            columns = [f"x{j}" for j in range(1, columns + 1)]
-        _check(isinstance(columns, list) and columns, "the list of columns")
+        else:
+            _check(isinstance(columns, list) and columns, "the list of columns")
         for key in ("target", "id", "weight", "group", "delimiter", "encoding"):
             _check(value[key] is None or isinstance(value[key], str), key)
         for key in ("target_proba", "na"):
@@ -269,10 +280,12 @@ class Recipe:
         _check(value["base"] in (None, 0, 1) and type(value["base"]) is not bool, "base")
         read: dict[str, Any] = {name: tuple(part) if isinstance(part, list) else part for name, part in value.items()}
         del read["version"]
-        recipe = cls(**{**read, "columns": tuple(map(Column.from_json, columns))})
-        _check(len(set(recipe.features)) == len(recipe.features), "the names of features")
-        names = recipe.names
-        _check(len(set(names)) == len(names) and not recipe.special.keys() & set(names), "the names of columns")
+        read["columns"] = Numbered(columns, Column) if type(columns) is int else tuple(map(Column.from_json, columns))
+        recipe = cls(**read)
+        names, features = recipe.names, recipe.features
+        if not isinstance(names, Numbered):  # which are all different
+            _check(len(set(features)) == len(features) and len(set(names)) == len(names), "the names of columns")
+        _check(not any(name in names for name in recipe.special), "the names of columns")
         _check(target is None or target not in recipe.target_proba, "target")
         return recipe
 
@@ -307,8 +320,11 @@ def column_code(column: Column, code: np.ndarray) -> np.ndarray:
 
 def describe_columns(recipe: Recipe) -> str:
     """How many columns of which kind: ``5 numeric columns, 2 of categories (6 levels)``."""
-    kinds = [column.kind for column in recipe.columns]
-    numeric, boolean, category = (kinds.count(kind) for kind in ("number", "boolean", "category"))
+    if isinstance(recipe.columns, Numbered):
+        numeric, boolean, category = len(recipe.columns), 0, 0
+    else:
+        kinds = [column.kind for column in recipe.columns]
+        numeric, boolean, category = (kinds.count(kind) for kind in KINDS)
     parts = []
     if numeric or not (boolean or category):
         parts.append(f"{numeric} numeric column{'s' * (numeric != 1)}")

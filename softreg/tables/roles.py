@@ -17,7 +17,7 @@ from softreg.text import listing, nearest, safe_text
 class Roles:
     """Columns by name: ``features`` in the order of X; ``notes`` are for the user."""
 
-    features: list[str]
+    features: Sequence[str]
     target: str | None = None
     id: str | None = None
     weight: str | None = None

@@ -15,6 +15,7 @@ from softreg.errors import DataError, ResourceError, UsageError
 from softreg.tables import labels
 from softreg.tables.coded import Coded
 from softreg.tables.memory import size
+from softreg.tables.numbered import Numbered
 from softreg.tables.opening import opened
 from softreg.tables.options import TableOptions
 from softreg.tables.recipe import LabelType, Recipe
@@ -100,9 +101,8 @@ def read_svmlight(
     y = _classes(coded)
     if recipe is None:
         notes += labels.check_classes(path, y[0], len(counts))
-        names = tuple(f"x{j}" for j in range(1, p + 1))
         kind: LabelType = "int" if y[0].dtype.kind == "i" else "str"
-        recipe = Recipe.plain(names, None, kind, base=base, sparse=True, unknown=options.unknown)
+        recipe = Recipe.plain(Numbered(p, str), None, kind, base=base, sparse=True, unknown=options.unknown)
     elif recipe.base is None:
         notes.append("columns matched with the model's by position: an svmlight file has no column names")
     notes += labels.lookalikes(y[0])

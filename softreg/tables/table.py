@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softreg.tables import labels
+from softreg.tables.numbered import json_pieces
 from softreg.tables.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Table:
 
     path: str
     X: np.ndarray | csr_array
-    feature_names: tuple[str, ...]
+    feature_names: Sequence[str]
     labels: Labels | None
     groups: np.ndarray | None
     recipe: Recipe
@@ -94,14 +95,13 @@ def fingerprint(
     """SHA-256 of a decoded table; ``numbers`` are weights and soft labels, where there are."""
     digest = hashlib.sha256()
     parts = [X] if isinstance(X, np.ndarray) else [X.indptr, X.indices, X.data]
-    header = {
-        "names": list(names),
-        "shape": list(X.shape),
-        "dtype": str(X.dtype),
-        "sparse": len(parts) > 1,
-        "classes": [None if pair is None else pair[0].tolist() for pair in labels],
-    }
-    digest.update(json.dumps(header, sort_keys=True).encode())
+    # Keys in order of the alphabet, the names among them written in pieces: there may be millions.
+    before = {"classes": [None if pair is None else pair[0].tolist() for pair in labels], "dtype": str(X.dtype)}
+    after = {"shape": list(X.shape), "sparse": len(parts) > 1}
+    digest.update(f'{json.dumps(before)[:-1]}, "names": ['.encode())
+    for piece in json_pieces(names):
+        digest.update(piece.encode())
+    digest.update(f"], {json.dumps(after)[1:]}".encode())
     for part in parts:
         # Index types are a matter of size, not of content.
         _update(digest, part if part is parts[-1] else part.astype(np.int64, copy=False))

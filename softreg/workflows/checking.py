@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ class GradcheckResult:
 
     check: GradientCheck
     data: str
-    feature_names: tuple[str, ...]
+    feature_names: Sequence[str]
     classes: tuple[str, ...]
 
     @property

@@ -104,7 +104,7 @@ def compare(
     )
     if ready.part.weight is not None or ready.rows.soft is not None:
         raise UsageError("compare counts every row once, with one label: leave out --weight-col and --target-proba")
-    X, test, names = ready.X, ready.validation, ready.rows.table.feature_names
+    X, test, names = ready.X, ready.validation, tuple(ready.rows.table.feature_names)
     if shape is not None and shape[0] * shape[1] != len(names):
         raise UsageError(f"--shape {run.shape}: {shape[0] * shape[1]} pixels, the table has {len(names)} features")
     repeats, ids = None, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from softreg.minimise import Callback, Diverged, History, Status
 from softreg.solvers import make_solver
 from softreg.store import Model
 from softreg.tables import TableOptions, label_text
+from softreg.tables.numbered import Numbered
 from softreg.tables.opening import Paths
 from softreg.text import safe_text, short
 from softreg.training import Problem, Settings, Trained, build, train
@@ -368,7 +369,8 @@ def outcome(ready: Prepared, trained: Trained) -> str:
     if trained.separation is None:
         return trained.result.message
     classes = [safe_text(label_text(label), 40) for label in ready.classes.tolist()]
-    features = [safe_text(name, 40) for name in ready.rows.table.feature_names]
+    names = ready.rows.table.feature_names
+    features = names if isinstance(names, Numbered) else [safe_text(name, 40) for name in names]
     return f"{trained.result.message}: {trained.separation.sentence(classes, features)}"
 
 
@@ -429,9 +431,16 @@ def _next(
     return f"softreg plot weights {q(output)}{shape} --output weights.png"
 
 
-def _are_pixels(names: tuple[str, ...]) -> bool:
+def _are_pixels(names: Sequence[str]) -> bool:
     """Names that differ in their numbers only, such as pixel_0_3, of which a picture may be made."""
-    return len({"".join(c for c in name if not c.isdigit()) for name in names}) == 1
+    if isinstance(names, Numbered):
+        return True
+    first = _without_digits(names[0])
+    return all(_without_digits(name) == first for name in names)
+
+
+def _without_digits(name: str) -> str:
+    return "".join(c for c in name if not c.isdigit())
 
 
 # --- the model and the picture ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from softreg.errors import DataError
 from softreg.store import Model
 from softreg.tables import Table, TableOptions, label_text, read_table
 from softreg.tables.labels import bare, told_apart
+from softreg.tables.numbered import Numbered
 from softreg.tables.opening import Paths
 from softreg.tables.recipe import Recipe, describe_columns
 from softreg.text import listing, safe_text
@@ -99,9 +101,9 @@ def recipe_of(model: Model) -> Recipe:
     return model.recipe or Recipe.plain(feature_names(model), None, "int")
 
 
-def feature_names(model: Model) -> tuple[str, ...]:
+def feature_names(model: Model) -> Sequence[str]:
     """The model's column names; x1 … xp, as of an npz file, where it was trained on arrays without names."""
-    return model.feature_names or tuple(f"x{j}" for j in range(1, len(model.W)))
+    return model.feature_names or Numbered(len(model.W) - 1, str)
 
 
 def _known(table: Table, classes: Array) -> Labelled:

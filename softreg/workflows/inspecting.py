@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from softreg.errors import UsageError
 from softreg.store import Model
 from softreg.tables import label_text
-from softreg.tables.recipe import Column, describe_columns
+from softreg.tables.numbered import Numbered
+from softreg.tables.recipe import Column, Recipe, describe_columns
 from softreg.text import listing, safe_text, short
 
 #: Weights shown for each class.
@@ -40,7 +42,7 @@ class InspectResult:
     file : str
     facts : tuple of (label, text)
         Certificate, objective, provenance, … in words.
-    columns : tuple of (name, kind, becomes)
+    columns : sequence of (name, kind, becomes)
         What the recipe makes of each column of a table.
     top : tuple of TopWeights
     recipe, settings, certificate, metrics, split : dict or None
@@ -49,10 +51,10 @@ class InspectResult:
 
     file: str
     facts: tuple[tuple[str, str], ...]
-    columns: tuple[tuple[str, str, str], ...]
+    columns: Sequence[tuple[str, str, str]]
     top: tuple[TopWeights, ...]
     classes: tuple[Any, ...]
-    features: tuple[str, ...]
+    features: Sequence[str]
     recipe: dict[str, Any] | None
     settings: dict[str, Any]
     certificate: dict[str, Any] | None
@@ -98,13 +100,13 @@ def inspect(model: str | Model, top: int = TOP) -> InspectResult:
         raise UsageError(f"--top {top}: a whole number, 1 or above")
     fitted = model if isinstance(model, Model) else Model.load(model)
     p, K = len(fitted.W) - 1, fitted.W.shape[1]
-    features = fitted.feature_names or tuple(f"x{j}" for j in range(1, p + 1))
+    features = fitted.feature_names or Numbered(p, str)
     labels = [label_text(label) for label in fitted.classes.tolist()]
     certificate = fitted.certificate
     return InspectResult(
         file="model" if isinstance(model, Model) else os.fspath(model),
         facts=tuple(_facts(fitted, labels, p)),
-        columns=tuple(_row(column) for column in fitted.recipe.columns) if fitted.recipe is not None else (),
+        columns=_rows(fitted.recipe),
         top=tuple(_top(fitted.W[:, k], labels[k], features, top) for k in range(K)),
         classes=tuple(fitted.classes.tolist()),
         features=features,
@@ -157,7 +159,7 @@ def _table(model: Model) -> str:
     parts.append(f"missing: {recipe.missing}")
     if recipe.na:
         parts.append(f"as which count {listing(recipe.na, 6)}")
-    if any(column.is_category for column in recipe.columns):
+    if recipe.has_categories:
         parts.append(f"unknown categories: {recipe.unknown}")
     if recipe.base is not None:
         parts.append(f"svmlight indices from {recipe.base}")
@@ -165,6 +167,15 @@ def _table(model: Model) -> str:
         if getattr(recipe, key) != default:
             parts.append(f"{key} {getattr(recipe, key)!r}")
     return "; ".join(parts)
+
+
+def _rows(recipe: Recipe | None) -> Sequence[tuple[str, str, str]]:
+    """A row for each column of the table."""
+    if recipe is None:
+        return ()
+    if isinstance(recipe.columns, Numbered):
+        return Numbered(len(recipe.columns), lambda name: _row(Column(name)))
+    return tuple(map(_row, recipe.columns))
 
 
 def _row(column: Column) -> tuple[str, str, str]:
@@ -184,6 +195,10 @@ def _row(column: Column) -> tuple[str, str, str]:
     return column.name, column.kind, becomes
 
 
-def _top(w: Any, label: str, features: tuple[str, ...], top: int) -> TopWeights:
-    order = np.argsort(-np.abs(w[:-1]), kind="stable")[:top]
-    return TopWeights(label, float(w[-1]), tuple((features[j], float(w[j])) for j in order.tolist()))
+def _top(w: Any, label: str, features: Sequence[str], top: int) -> TopWeights:
+    size = np.abs(w[:-1])
+    top = min(top, len(size))
+    least = np.partition(size, -top)[-top]
+    above, equal = np.flatnonzero(size > least), np.flatnonzero(size == least)
+    order = [*above[np.argsort(-size[above], kind="stable")].tolist(), *equal[: top - len(above)].tolist()]
+    return TopWeights(label, float(w[-1]), tuple((features[j], float(w[j])) for j in order))
