@@ -286,6 +286,21 @@ add(
     name="t.parquet",
 )
 add("B45-npz", npz(X=[[1, HUGE], [1, 2]], y=[0, 1]), f"first {HUGE} in row 1, column x2", 0, name="t.npz")
+add(
+    "B45-svmlight",
+    f"1 1:1 3:{HUGE}\n2 1:2 3:-{HUGE}\n1 3:{2**60}\n".encode(),
+    ("warning", "2 whole numbers are", f"first {HUGE} in t.svm:1, index 3"),
+    0,
+    name="t.svm",
+)
+add(
+    "B45-svmlight-exact",
+    f"1 1:{2**60}\n2 1:9007199254740992.0 2:1e20\n".encode(),
+    "2 rows",
+    0,
+    name="t.svm",
+    not_says="rounded",
+)
 add("B45-exact", rows(f"{2**60},2,x", f"{2**53},1,y", "1,1,x"), "3 rows", 0, not_says="rounded")
 add(
     "B45-kept-as-text",

@@ -168,7 +168,7 @@ def read_batches(
         table = _matrix(kind, cast(Any, source), shown, others)(
             recipe.target, recipe=recipe, group=None, require_target=require_target, options=TableOptions()
         )
-    found.notes += table.notes
+    found.notes += [*table.notes, *table.warnings]
     import numpy as np
     import polars as pl
 

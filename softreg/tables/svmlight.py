@@ -30,19 +30,23 @@ _SEPARATES = np.zeros(256, bool)
 _SEPARATES[[9, 10, 11, 12, 13, 32, _COLON]] = True
 _DIGIT = np.zeros(256, bool)
 _DIGIT[48:58] = True
-#: Beyond this a float64 is no exact index.
-_LARGEST_INDEX = 2.0**53
+#: From here on not every whole number is a float64.
+_EXACT = 2.0**53
 
 
 @dataclass
 class _Block:
-    """Rows of a file: labels as written, entries (index as in the file, value), how many of them a row has, lines."""
+    """Rows of a file: labels as written, entries (index as in the file, value), how many of them a row has, lines.
+
+    ``rounded``: how many values are whole numbers that no float64 is, and the first of them with its place.
+    """
 
     labels: pl.Series
     indices: np.ndarray
     values: np.ndarray
     counts: np.ndarray
     lines: Any
+    rounded: tuple[int, str] = (0, "")
 
 
 def read_svmlight(
@@ -115,8 +119,17 @@ def read_svmlight(
         recipe=recipe,
         fingerprint=fingerprint(recipe.features, X, [y, None]),
         notes=tuple(notes),
+        warnings=_rounding(gathered),
         blocks_of_lines=tuple(block.lines for block in gathered),
     )
+
+
+def _rounding(blocks: Sequence[_Block]) -> tuple[str, ...]:
+    """A warning where whole numbers are no float64."""
+    found = [block.rounded for block in blocks if block.rounded[0]]
+    n = sum(count for count, _ in found)
+    what = "a whole number is" if n == 1 else f"{n} whole numbers are"
+    return (f"{what} rounded to 53 binary digits, first {found[0][1]}",) if n else ()
 
 
 def _files(file: BinaryIO, path: str, others: Sequence[str]) -> Iterator[_Block]:
@@ -177,7 +190,7 @@ def _parse(text: bytes, path: str, first_line: int) -> _Block:
     indices, values = numbers[in_index], numbers[~in_index]
     entry_line = line[index]
     odd = np.concatenate(([0], np.cumsum(~_DIGIT[data])))
-    bad = (odd[ends[index]] > odd[starts[index]]) | ~(indices < _LARGEST_INDEX)
+    bad = (odd[ends[index]] > odd[starts[index]]) | ~(indices < _EXACT)
     if bad.any():
         t = int(np.flatnonzero(bad)[0])
         a, b = int(starts[index][t]), int(ends[index][t])
@@ -202,7 +215,17 @@ def _parse(text: bytes, path: str, first_line: int) -> _Block:
     named = _texts(data, starts[is_label], ends[is_label], path, first_line)
     for k in np.flatnonzero(named.str.contains(",", literal=True).to_numpy())[:1]:
         raise DataError(f"{path}:{rows[k]}: several labels '{safe_text(named[int(k)], 40)}' for one row")
-    return _Block(named, indices, values, counts, rows)
+    rounded = 0, ""
+    large = np.flatnonzero(np.abs(values) >= _EXACT)
+    if len(large):
+        written = pl.Series(_gather(data, starts[value][large], ends[value][large]).decode().split("\n")[:-1])
+        exact, kept = (s.cast(pl.Int128, strict=False) for s in (written, pl.Series(values[large])))
+        differ = np.flatnonzero((exact != kept).fill_null(False).to_numpy())
+        if len(differ):
+            t = int(large[differ[0]])
+            place = f"{safe_text(written[int(differ[0])], 40)} in {path}:{entry_line[t]}, index {indices[t]}"
+            rounded = len(differ), place
+    return _Block(named, indices, values, counts, rows, rounded)
 
 
 def _finding(text: bytes, start: int, end: int) -> str:
