@@ -252,6 +252,15 @@ add("B37-1e400", rows("1,2,x", "1,1e400,y"), "t.csv:3: column 'b': '1e400' is no
 add("B37-parquet", parquet(a=[1.0, float("-inf"), 2.0], label=XY), "t.parquet:2: column 'a': '-inf'", name="t.parquet")
 add("B37-npz", npz(X=[[1, np.inf], [1, 2]], y=[0, 1]), "row 1, column x2: inf is not finite", name="t.npz")
 add("B38-1e300", rows("1,2,x", "2,1,y", "1e300,2,x"), "t.csv:4: column 'a': '1e300' is too large to be squared")
+add(
+    "B38-npz",
+    npz(X=[[1, 2], [1e300, 2]], y=[0, 1]),
+    "row 2, column x1: 1e+300 is too large to be squared",
+    name="t.npz",
+)
+add("B38-npz-float16", npz(X=np.float16([[1, 2], [6e4, 2]]), y=[0, 1]), "2 rows", 0, name="t.npz")
+add("B38-svmlight", b"1 1:1\n2 2:3\n2 1:1 3:-1e300\n", "t.svm:3: index 3: -1e+300 is too large", name="t.svm")
+add("B38-svmlight-to-predict", b"1 1:1 3:1e300\n", "prediction", 0, verb="predict", name="t.svm", model="svm")
 add("B40-constant-column", rows("1,2,x", "1,1,y", "1,2,x"), "3 rows", code=0)
 add("B41-empty-column", rows(",2,x", ",1,y"), ("2 in 'a'", "'a' has no value at all", "--missing drop-columns"))
 for way in ("mean", "median", "indicator", "drop"):

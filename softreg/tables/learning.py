@@ -15,8 +15,8 @@ from softreg.tables.cells import Cells, Source
 from softreg.tables.coded import Coded
 from softreg.tables.gathering import Gathered, rounding_sentences
 from softreg.tables.memory import check_fits
-from softreg.tables.options import TableOptions
-from softreg.tables.raw import HEAD, LARGEST, Plan, kinds
+from softreg.tables.options import LARGEST, TableOptions
+from softreg.tables.raw import HEAD, Plan, kinds
 from softreg.tables.recipe import MISSING_CODE, UNKNOWN_CODE, Column, Recipe
 from softreg.tables.roles import Roles, choose, class_of
 from softreg.tables.table import Table, fingerprint

@@ -13,7 +13,7 @@ from softreg.errors import DataError, ResourceError
 from softreg.tables import csr, labels
 from softreg.tables.memory import check_fits, size
 from softreg.tables.numbered import Numbered
-from softreg.tables.options import TableOptions
+from softreg.tables.options import LARGEST, TableOptions
 from softreg.tables.recipe import LabelType, Recipe
 from softreg.tables.table import Table, fingerprint
 from softreg.text import listing, safe_text
@@ -50,7 +50,7 @@ def read_npz(
     n, p = X.shape
     if not n or not p:
         raise DataError(f"{path}: X has {n} rows and {p} columns")
-    _check_finite(path, X)
+    _check_values(path, X, LARGEST if recipe is None else math.inf)
     if key in arrays:
         y = _labels(path, key, arrays[key], n)
     elif require_target:
@@ -190,22 +190,23 @@ def _matrix(path: str, arrays: dict[str, np.ndarray]) -> np.ndarray | csr_array:
     return X if "X" in arrays else csr.csr_from_parts(path, {**arrays, "data": X})
 
 
-def _check_finite(path: str, X: np.ndarray | csr_array) -> None:
-    """Refuse NaN and infinities, looking at a block at a time so that no copy of X is made."""
+def _check_values(path: str, X: np.ndarray | csr_array, largest: float) -> None:
+    """Refuse NaN and what is beyond ``largest``, looking at a block at a time so that no copy of X is made."""
     values = X if isinstance(X, np.ndarray) else X.data
     if values.dtype.kind != "f":
         return
+    largest = min(largest, float(np.finfo(values.dtype).max))
     rows = max(1, _CHECK_CELLS // max(1, values[:1].size))
     for start in range(0, len(values), rows):
-        finite = np.isfinite(values[start : start + rows])
-        if not finite.all():
-            place = [int(index[0]) for index in np.nonzero(~finite)]
+        good = np.abs(values[start : start + rows]) <= largest
+        if not good.all():
+            place = [int(index[0]) for index in np.nonzero(~good)]
             value = values[start + place[0]] if values.ndim == 1 else values[start + place[0], place[1]]
             row, column = _place(X, start + place[0], place[-1])
-            raise DataError(
-                f"{path}: row {row + 1}, column x{column + 1}: {value} is not finite "
-                "(fill or leave out such values before saving: --missing is for tables with named columns)"
-            )
+            finding = "is not finite (fill or leave out such values before saving: --missing is for named columns)"
+            if np.isfinite(value):
+                finding = "is too large to be squared (measure it in another unit)"
+            raise DataError(f"{path}: row {row + 1}, column x{column + 1}: {value:g} {finding}")
 
 
 def _labels(path: str, key: str, array: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

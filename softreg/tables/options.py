@@ -8,6 +8,9 @@ from typing import Any
 from softreg.errors import UsageError
 from softreg.text import nearest, safe_text
 
+#: Numbers beyond are not learned from: their squares are, or nearly, no float64.
+LARGEST = 1e150
+
 MISSING = ("error", "drop", "drop-columns", "mean", "median", "indicator")
 UNKNOWN = ("ignore", "error")
 

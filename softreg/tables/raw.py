@@ -26,8 +26,6 @@ _DRESSED = (
 )
 _PLAIN = r"[+-]?[\d.]+([eE][+-]?\d+)?|[+-]?inf(inity)?"
 _BLANKS = " \t"
-#: Numbers beyond are not learned from: their squares are, or nearly, no float64.
-LARGEST = 1e150
 _FINITE = sys.float_info.max
 #: From here on not every whole number is a float64.
 _ROUNDED = 2.0**53

@@ -17,7 +17,7 @@ from softreg.tables.coded import Coded
 from softreg.tables.memory import size
 from softreg.tables.numbered import Numbered
 from softreg.tables.opening import opened
-from softreg.tables.options import TableOptions
+from softreg.tables.options import LARGEST, TableOptions
 from softreg.tables.recipe import LabelType, Recipe
 from softreg.tables.table import Table, fingerprint
 from softreg.text import safe_text
@@ -41,6 +41,7 @@ class _Block:
     ``rounded``: how many values are whole numbers that no float64 is, and the first of them with its place.
     """
 
+    path: str
     labels: pl.Series
     indices: np.ndarray
     values: np.ndarray
@@ -76,6 +77,8 @@ def read_svmlight(
     if recipe is None:
         if not len(indices):
             raise DataError(f"{path}: labels only, not one index:value")
+        for block in gathered:
+            _refuse_too_large(block)
         base = 0 if lowest == 0 else 1
         p = int(indices.max()) - base + 1
         most = options.max_features or MOST_FEATURES
@@ -122,6 +125,18 @@ def read_svmlight(
         warnings=_rounding(gathered),
         blocks_of_lines=tuple(block.lines for block in gathered),
     )
+
+
+def _refuse_too_large(block: _Block) -> None:
+    """DataError for a value of which the square is no float64: nothing can be learned from it."""
+    large = np.flatnonzero(np.abs(block.values) > LARGEST)
+    if len(large):
+        t = int(large[0])
+        line = block.lines[int(np.searchsorted(np.cumsum(block.counts), t, side="right"))]
+        raise DataError(
+            f"{block.path}:{line}: index {block.indices[t]}: {block.values[t]:g} is too large to be squared "
+            "(measure it in another unit)"
+        )
 
 
 def _rounding(blocks: Sequence[_Block]) -> tuple[str, ...]:
@@ -225,7 +240,7 @@ def _parse(text: bytes, path: str, first_line: int) -> _Block:
             t = int(large[differ[0]])
             place = f"{safe_text(written[int(differ[0])], 40)} in {path}:{entry_line[t]}, index {indices[t]}"
             rounded = len(differ), place
-    return _Block(named, indices, values, counts, rows, rounded)
+    return _Block(path, named, indices, values, counts, rows, rounded)
 
 
 def _finding(text: bytes, start: int, end: int) -> str:
