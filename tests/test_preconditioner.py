@@ -17,6 +17,7 @@ from softreg.solvers.newton import ExactStep, Newton
 from softreg.solvers.precondition import (
     ClassPreconditioner,
     HessianPreconditioner,
+    Preconditioner,
     leverage_scores,
     systematic_sample,
 )
@@ -52,6 +53,28 @@ def test_the_whole_hessian_is_inverted_on_centred_classes(loss):
     inverse = HessianPreconditioner(objective, objective.local(W).bend, W)
     D = centred(random_W(np.random.default_rng(1), objective))
     np.testing.assert_allclose(inverse(objective.hvp(W, D)), D, rtol=1e-5, atol=1e-6 * np.abs(D).max())
+
+
+@pytest.mark.parametrize("limit", [10, 1], ids=["factored", "diagonal"])
+@pytest.mark.parametrize("weighted", [False, True])
+@each(SMOOTH, "loss")
+def test_the_second_moment_follows_the_curvature_of_the_loss(loss, weighted, limit):
+    X, y, weight = random_problem(0)
+    objective = problem(X, y, weight if weighted else None, loss=loss)
+    W = 5 * random_W(np.random.default_rng(1), objective)
+    here = objective.local(W)
+    p, K = X.shape[1], objective.shape[1]
+    found = Preconditioner(objective, limit)
+    found.follow(objective, here.bend)
+    h = np.average(loss.bent_diagonal(here.bend, y), axis=0, weights=weight if weighted else None) * K / (K - 1)
+    h = np.maximum(h, 1e-6 * h.max())
+    coordinates = Coordinates.of(objective)
+    M = h.mean() * (objective.gram(coordinates.mean, coordinates.scale) if limit >= p else np.eye(p))
+    M += np.diag(objective.penalty.alpha / coordinates.scale**2)
+    G = np.random.default_rng(2).standard_normal(objective.shape)
+    g = coordinates.gradient(G)
+    expected = coordinates.raw(np.vstack([np.linalg.solve(M, g[:-1]), g[-1] / h]))
+    np.testing.assert_allclose(found(G), expected, rtol=1e-6, atol=1e-9 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("kind", [ClassPreconditioner, HessianPreconditioner])

@@ -9,17 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.losses import Loss
-from softreg.objective import Local, Objective, weighted
-from softreg.rows import Block
+from softreg.objective import Local, Objective
 from softreg.rows.order import class_order
 from softreg.solvers.line_search import CLOSE, TINY
-from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, Preconditioner
+from softreg.solvers.precondition import (
+    ClassPreconditioner,
+    HessianPreconditioner,
+    Preconditioner,
+    curvatures,
+)
 
 Array = NDArray[Any]
 
 #: Products with the Hessian in one step that are few enough to keep a preconditioner, whatever a better one costs.
+#: Those beyond, since it was built, may cost as much as the better one does.
 FEW = 8
+#: Products from which on the loss's curvature is looked at again.
+FOLLOW = 4
 
 
 class TruncatedStep:
@@ -40,6 +46,7 @@ class TruncatedStep:
         self.few: Objective | None = None
         self.fresh = False  # whether the last step was the first with its preconditioner
         self.products = 0
+        self.excess = 0  # products beyond `FEW` in each step with the preconditioner at hand
         self.leverage = False  # whether preconditioners look for rows far out
         self.outdated = False  # whether the one at hand does not, and should
 
@@ -52,8 +59,9 @@ class TruncatedStep:
         """The preconditioner for this step: a new or a better one where the last step's products cost more than it."""
         kind = self._better()
         self.fresh = True
-        if kind is not None and self.products > max(FEW, kind.passes(self.objective)):
+        if kind is not None and FEW + self.excess > max(FEW, kind.passes(self.objective)):
             self.precondition = kind(*self._known(W, here), W, self.leverage)
+            self.excess = 0
         elif (self.precondition is None or self.outdated) and W.any() and ClassPreconditioner.fits(self.objective):
             self.precondition = ClassPreconditioner(*self._known(W, here), W, self.leverage)
             self.outdated = False
@@ -61,6 +69,8 @@ class TruncatedStep:
             self.precondition = Preconditioner(self.objective)
         else:
             self.fresh = False
+            if isinstance(self.precondition, Preconditioner) and self.products > FOLLOW and here.bend is not None:
+                self.precondition.follow(self.objective, here.bend)
         return self.precondition
 
     def _known(self, W: Array, here: Local) -> tuple[Objective, Array]:
@@ -96,7 +106,7 @@ class TruncatedStep:
         decrement = 0.0  # of the model, so far: -<G, D>/2
         # Once products have cost what a better preconditioner does, that is the next thing to build.
         kind = self._better()
-        limit = self.limit if kind is None else int(max(FEW, kind.passes(self.objective))) + 1
+        limit = self.limit if kind is None else max(FEW, int(kind.passes(self.objective)) - self.excess) + 1
         for products in range(1, limit + 1):
             self.products = products
             if rho <= 0:
@@ -114,6 +124,7 @@ class TruncatedStep:
             if self._enough(value, start, rho, decrement, R):
                 break
             P = Y + (rho / previous) * P
+        self.excess += max(0, self.products - FEW)
         if not D.any():
             return precondition(-G)
         if bend is not None and objective.fit_intercept and decrement <= CLOSE * value:
@@ -137,7 +148,7 @@ def balance(objective: Objective, bend: Array, residual: Array, limit: int = 30)
     What is left of that mean a certificate pays for dearly (`certificate.repair`); this costs no product with X.
     Conjugate gradients, each class in units of its own curvature: a rare one has little.
     """
-    (diagonal,) = objective.rows.sum(partial(_bent_diagonal, objective.loss), bend)
+    (diagonal,) = objective.rows.sum(partial(curvatures, objective.loss), bend)
     diagonal = np.where(diagonal > 0, diagonal, 1.0) / objective.rows.total_weight
     c = np.zeros_like(residual)
     R = residual - residual.mean()
@@ -156,7 +167,3 @@ def balance(objective: Objective, bend: Array, residual: Array, limit: int = 30)
         previous, rho = rho, float(R @ Y)
         P = Y + rho / previous * P
     return c
-
-
-def _bent_diagonal(loss: Loss, block: Block, bend: Array) -> tuple[Array]:
-    return (weighted(block, loss.bent_diagonal(bend, block.y)).sum(axis=0, dtype=np.float64),)

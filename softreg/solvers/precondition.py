@@ -13,7 +13,7 @@ from scipy.linalg.lapack import dpotri, spotri
 from scipy.sparse import diags_array
 
 from softreg.losses import Loss
-from softreg.objective import Objective
+from softreg.objective import Objective, weighted
 from softreg.rows import Block
 from softreg.solvers.coordinates import Coordinates
 
@@ -33,23 +33,37 @@ class Preconditioner:
     """M = c·(second moment of (x, 1)) + penalty, the same for every class: at W = 0 the softmax Hessian (Böhning 1992).
 
     Calling it solves M D = G for G (p + 1, K), through a Cholesky factor of the centred and scaled second moment,
-    or its diagonal when there are more than ``limit`` features.
+    or its diagonal when there are more than ``limit`` features.  Away from W = 0 the loss bends less, and the penalty
+    counts for more: `follow` sets c to the mean curvature there.
     """
 
     def __init__(self, objective: Objective, limit: int = FACTOR_LIMIT) -> None:
         self.coordinates = Coordinates.of(objective)
-        mean, scale = self.coordinates.mean, self.coordinates.scale
-        p = len(mean)
-        c = self.curvature = typical_curvature(objective.loss, objective.shape[1])
-        strength = objective.penalty.curvature(p) / scale**2
+        p, K = objective.rows.shape[1], objective.shape[1]
+        self.strength = objective.penalty.curvature(p) / self.coordinates.scale**2
+        self.gram = objective.gram(self.coordinates.mean, self.coordinates.scale) if p <= limit else None
+        self._bend(np.full(K, typical_curvature(objective.loss, K)))
+
+    def _bend(self, curvature: Array) -> None:
+        """Take each class's mean curvature for what it is: its own for an intercept, the mean for weights."""
+        self.curvature = curvature
         self.factor: Any = None
-        if p <= limit:
-            M = c * objective.gram(mean, scale)
-            M.flat[:: p + 1] += strength
+        c = float(curvature.mean())
+        if self.gram is not None:
+            M = c * self.gram
+            M.flat[:: len(M) + 1] += self.strength
             self.factor = _factor(M)
         else:
             # Sparse and wide: centring would change nothing of the diagonal that matters.
-            self.diagonal = c + strength
+            self.diagonal = c + self.strength
+
+    def follow(self, objective: Objective, bend: Array) -> None:
+        """Take the curvature that the loss has now, unless it is near what is known."""
+        (found,) = objective.rows.sum(partial(curvatures, objective.loss), bend)
+        K = len(found)
+        found *= K / ((K - 1) * objective.rows.total_weight)
+        if not 0.7 < found.mean() / self.curvature.mean() < 1.4:
+            self._bend(np.maximum(found, 1e-6 * found.max(initial=0.0) or 1.0))
 
     def __call__(self, G: Array) -> Array:
         g = self.coordinates.gradient(G)
@@ -59,6 +73,11 @@ class Preconditioner:
             g[:-1] = cho_solve(self.factor, g[:-1], check_finite=False)
         g[-1] /= self.curvature
         return self.coordinates.raw(g)
+
+
+def curvatures(loss: Loss, block: Block, bend: Array) -> tuple[Array]:
+    """Each class's curvature, over all rows of a block."""
+    return (weighted(block, loss.bent_diagonal(bend, block.y)).sum(axis=0, dtype=np.float64),)
 
 
 class ClassPreconditioner:
