@@ -213,7 +213,31 @@ for word, column in {
     "list": [[1], [2, 3], []], "struct": [{"u": 1}] * 3, "binary": [b"x", b"y", b"z"],
     "duration": pl.Series([1, 2, 3]).cast(pl.Duration),
 }.items():  # fmt: skip
-    add(f"A33-{word}", parquet(a=column, label=XY), "column 'a' holds values of type", name="t.parquet")
+    add(f"A33-{word}", parquet(a=column, label=XY), ("'a' holds values of type", "--drop a"), name="t.parquet")
+    add(
+        f"A33-{word}-as-target",
+        parquet(a=[1, 2, 3], label=column),
+        ("'label' holds values of type", "(save it as text, or name another --target)"),
+        name="t.parquet",
+        not_says="--drop",
+    )
+    add(
+        f"A33-{word}-as-weight",
+        parquet(a=[1, 2, 3], w=column, label=XY),
+        "(save it as numbers, or name another --weight-col)",
+        flags=("--weight-col", "w"),
+        name="t.parquet",
+        not_says="--drop",
+    )
+    for verb in ("predict", "evaluate"):
+        add(
+            f"A33-{word}-to-{verb}",
+            parquet(a=column, b=[1, 2, 3], c=[1, 2, 3], label=XY),
+            "(save it as numbers or text, as it was for the fit)",
+            verb=verb,
+            name="t.parquet",
+            not_says="--drop",
+        )
 for word, column in {
     "decimal": pl.Series(["1.10", "2.25", "3.00"]).cast(pl.Decimal(10, 2)),
     "uint64": pl.Series([1, 2, 3], dtype=pl.UInt64),

@@ -62,6 +62,19 @@ class Source(Protocol):
         ...
 
 
+class UnusableColumn(DataError):
+    """A column of a type that is neither numbers nor text; whoever knows what it is for adds a way out."""
+
+    def __init__(self, path: str, column: str, dtype: pl.DataType) -> None:
+        shown = f"{path}: column '{safe_text(column, 40)}' holds values of type {safe_text(str(dtype), 60)}"
+        super().__init__(f"{shown}, which are neither numbers nor text")
+        self.column = column
+
+    def but(self, way_out: str) -> DataError:
+        """The same with a way out."""
+        return DataError(f"{self} ({way_out})")
+
+
 class TypedCells:
     """Rows of typed columns, as of Parquet and JSON."""
 
@@ -97,10 +110,7 @@ def written(series: pl.Series, path: str) -> pl.Series:
         return series.dt.strftime("%Y-%m-%dT%H:%M:%S%.f")
     if dtype.is_integer() or dtype.is_decimal() or dtype in _PLAIN:
         return series.cast(pl.String)
-    raise DataError(
-        f"{path}: column '{safe_text(series.name, 40)}' holds values of type {safe_text(str(dtype), 60)}, "
-        "which are neither numbers nor text (--drop leaves it out)"
-    )
+    raise UnusableColumn(path, series.name, dtype)
 
 
 def float_text(value: float) -> str:

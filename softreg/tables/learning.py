@@ -11,7 +11,7 @@ import numpy as np
 
 from softreg.errors import DataError
 from softreg.tables import labels
-from softreg.tables.cells import Cells, Source
+from softreg.tables.cells import Cells, Source, UnusableColumn
 from softreg.tables.coded import Coded
 from softreg.tables.gathering import Gathered, rounding_sentences
 from softreg.tables.memory import check_fits
@@ -42,7 +42,10 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
     """
     path = source.path
     roles = choose(path, source.names, target, group, options)
-    recipe, gathered, codes, notes = _recipe(source, roles, options)
+    try:
+        recipe, gathered, codes, notes = _recipe(source, roles, options)
+    except UnusableColumn as error:
+        raise error.but(_without(error.column, roles)) from None
     warnings = rounding_sentences(gathered.rounded)
     y = _labels(path, gathered, roles, options)
     if not roles.target_proba:
@@ -147,6 +150,15 @@ def _recipe(
     )
     _check_names(path, recipe)
     return replace(recipe, sparse=_is_sparse(path, recipe, gathered.numbers, codes)), gathered, codes, notes
+
+
+def _without(name: str, roles: Roles) -> str:
+    """What helps where a column cannot be read."""
+    purposes = {"target": roles.target, "group": roles.group, "weight-col": roles.weight}
+    for option, column in [*purposes.items(), *(("target-proba", column) for column in roles.target_proba)]:
+        if column == name:
+            return f"save it as {'text' if option in ('target', 'group') else 'numbers'}, or name another --{option}"
+    return f"--drop {safe_text(shlex.quote(name), 40)} leaves it out"
 
 
 def _empty_columns(gathered: Gathered, roles: Roles) -> list[str]:

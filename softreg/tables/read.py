@@ -70,6 +70,7 @@ def read_table(
     with open_table(data, reading_options(recipe)) as (kind, source, shown, others, notes):
         if kind in NAMED:
             from softreg.tables.applying import read_known
+            from softreg.tables.cells import UnusableColumn
 
             if require_target and recipe.target is None and not recipe.target_proba:
                 from softreg.tables.roles import choose
@@ -77,6 +78,8 @@ def read_table(
                 choose(shown, cast(Any, source).names, None, None, TableOptions())  # says which columns there are
             try:
                 return read_known(cast(Any, source), recipe, needed=needed, group=group is not None)
+            except UnusableColumn as error:
+                raise error.but(_AS_BEFORE) from None
             except MemoryError as error:
                 raise ResourceError(f"{shown}: does not fit in memory") from error
         table = _matrix(kind, cast(Any, source), shown, others)(
@@ -106,6 +109,8 @@ def _learned(data: Paths, target: str | None, group: str | None, options: TableO
         return replace(table, notes=(*notes, *table.notes))
 
 
+#: What helps where a column of another table than that of training has a type that cannot be read.
+_AS_BEFORE = "save it as numbers or text, as it was for the fit"
 _WORDS = {"npz": "an npz file", "svmlight": "an svmlight file"}
 
 
@@ -159,9 +164,14 @@ def read_batches(
     with open_table(data, reading_options(recipe)) as (kind, source, shown, others, notes):
         found.notes += notes
         if kind in NAMED:
-            yield from read_in_batches(
-                cast(Any, source), recipe, found, missing=missing, needed=needed, keep=tuple(keep)
-            )
+            from softreg.tables.cells import UnusableColumn
+
+            try:
+                yield from read_in_batches(
+                    cast(Any, source), recipe, found, missing=missing, needed=needed, keep=tuple(keep)
+                )
+            except UnusableColumn as error:
+                raise error.but(_AS_BEFORE) from None
             return
         if keep:
             raise UsageError(f"{shown}: {_WORDS[kind]} has no named columns to keep")
