@@ -25,6 +25,7 @@ from command_line import softreg
 from softreg.estimators import SoftmaxRegression
 from softreg.store import Model
 from softreg.tables import Found, TableOptions, opening, read_batches, read_table
+from softreg.tables.parquet import Parquet
 
 
 def rows(*cells: str, header: str = "a,b,label") -> bytes:
@@ -623,6 +624,35 @@ def test_A35_a_file_that_changes_while_it_is_read_is_refused(here, capsys, monke
     done = softreg(capsys, "fit", path, "--target", "label", "--output", "m.softreg")
     assert done.code == 3
     assert "t.csv: was written to while it was read" in done.error
+    assert not Path("m.softreg").exists()
+
+
+@pytest.mark.parametrize("change", ["cut to nothing", "cut", "written over", "grown", "replaced"])
+def test_A35_a_parquet_file_that_changes_once_its_footer_is_read(here, capsys, monkeypatch, change):
+    path, content = Path("t.parquet"), parquet(a=[float(k) for k in range(300)], label=["x", "y", "x"] * 100)
+    path.write_bytes(content)
+    blocks = Parquet.blocks
+
+    def change_then_read(self):
+        if change == "replaced":
+            Path("new").write_bytes(parquet(a=[1.0] * 300, label=["u", "v", "w"] * 100))
+            os.replace("new", path)
+        elif change == "written over":
+            path.write_bytes(bytes(len(content)))
+        elif change == "grown":
+            path.write_bytes(content + content)
+        else:
+            os.truncate(path, 50 if change == "cut" else 0)
+        yield from blocks(self)
+
+    monkeypatch.setattr(Parquet, "blocks", change_then_read)
+    done = softreg(capsys, "fit", path, "--target", "label", "--output", "m.softreg")
+    if change == "replaced":  # the one that was opened is read to its end
+        assert done.code == 0
+        assert "2 classes (x 200, y 100)" in done.err
+        return
+    assert done.code == 3
+    assert "t.parquet: was written to while it was read" in done.error
     assert not Path("m.softreg").exists()
 
 

@@ -118,7 +118,7 @@ def opened(path: str, encoding: str | None = None) -> Iterator[tuple[BinaryIO, s
             notes.append(f"{safe_text(os.path.basename(path), 60)} is read as {_WORDS[kind]}, which it is by content")
         try:
             yield file, kind, notes
-        except (DataError, zlib.error, EOFError):
+        except (DataError, zlib.error, EOFError, OSError):
             _refuse_changed(shown, before, raw)  # which explains what was found in it
             raise
         _refuse_changed(shown, before, raw)

@@ -27,7 +27,12 @@ class Parquet:
     def __init__(self, file: BinaryIO, path: str, options: TableOptions, names: Sequence[str] | None = None) -> None:
         self.path, self.notes, self.header = path, list[str](), False
         _check_ends(file, path)
-        self._at = file.name if os.path.isfile(file.name) else f"/dev/fd/{file.fileno()}"
+        # By its number where the system has such names: what is read is then the file that was opened, even if another
+        # takes its place meanwhile.
+        self._at = f"/proc/self/fd/{file.fileno()}"
+        if not os.path.exists(self._at):
+            named = isinstance(file.name, str) and os.path.isfile(file.name)
+            self._at = file.name if named else f"/dev/fd/{file.fileno()}"
         self._n, self._read = 0, 0
         with _readable(path):
             self._frame = pl.scan_parquet(self._at, glob=False)
