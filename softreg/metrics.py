@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import DataError
-from softreg.losses import CrammerSinger, Loss, Softmax, WestonWatkins
-from softreg.objective import Objective, logits
+from softreg.losses import Loss, Softmax
+from softreg.objective import logits
 from softreg.rows import Block, Rows, one_thread_blas
 
 Array = NDArray[Any]
@@ -226,34 +226,3 @@ def measure(rows: Rows, loss: Loss, W: Array) -> Metrics:
         counts = counts.astype(np.int64)
     name, unit = loss_name(loss)
     return Metrics(counts, total / n if n > 0 else None, name, unit, n * n / squares if squares > 0 else 0.0)
-
-
-@dataclass(frozen=True)
-class LossesTable:
-    """One model under every loss, in the order softmax, Weston-Watkins, Crammer-Singer.
-
-    ``means`` are mean losses; ``zero_gradient`` counts the rows of margin >= Δ over every other class: on them either
-    plain hinge is exactly flat, and the row no longer moves the model.
-    """
-
-    means: tuple[float, float, float]
-    zero_gradient: int
-    n: int
-
-
-def losses_kernel(block: Block, W: Array, margin: float) -> tuple[Any, ...]:
-    """Sums of the three losses, and the number of rows whose plain-hinge gradient is 0."""
-    Z = logits(block.X, W)
-    s = np.ones(len(Z)) if block.weight is None else block.weight
-    weston_watkins, G = WestonWatkins(margin=margin).value_grad(Z, block.y)
-    others = Softmax().value(Z, block.y), CrammerSinger(margin=margin).value(Z, block.y)
-    return np.array([s @ others[0], s @ weston_watkins, s @ others[1]]), float((~G.any(axis=1)).sum())
-
-
-def losses_table(objective: Objective, W: Array, margin: float = 1.0) -> LossesTable:
-    """`LossesTable` of W (p + 1, K), in the objective's coordinates, on the objective's rows."""
-    rows = objective.rows
-    with one_thread_blas():
-        sums, flat = rows.sum(partial(losses_kernel, W=W, margin=margin))
-    means = (sums / rows.total_weight).tolist()
-    return LossesTable((means[0], means[1], means[2]), int(flat), rows.shape[0])

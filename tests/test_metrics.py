@@ -10,9 +10,7 @@ from sklearn import metrics as sk
 
 from softreg.errors import DataError
 from softreg.losses import CrammerSinger, Softmax, WestonWatkins
-from softreg.metrics import classification, losses_table, measure, wilson
-from softreg.objective import Objective
-from softreg.penalties import L2
+from softreg.metrics import classification, measure, wilson
 from softreg.rows import make_rows
 
 LOSSES = [Softmax(), WestonWatkins(), CrammerSinger(squared=True), WestonWatkins(margin=2.0, squared=True)]
@@ -114,25 +112,3 @@ def test_logits_that_overflow_are_refused():
         classification(y, np.full((500, 3), np.nan), 3)
     with pytest.raises(DataError, match="one for each row"):
         classification(y, np.zeros(3, dtype=int), 3)
-
-
-def test_one_model_under_all_three_losses():
-    X, y, W, _ = some_rows()
-    table = losses_table(Objective(make_rows(X, y, n_classes=3), Softmax(), L2(0.0)), W)
-    Z = X @ W[:-1] + W[-1]
-    rows = np.arange(500)
-    hinges = np.maximum(0, 1 + Z - Z[rows, y][:, None])
-    hinges[rows, y] = 0
-    assert table.means[0] == pytest.approx(float(np.mean(np.log(np.exp(Z).sum(axis=1)) - Z[rows, y])), rel=1e-12)
-    assert table.means[1] == pytest.approx(float(hinges.sum(axis=1).mean()), rel=1e-12)
-    assert table.means[2] == pytest.approx(float(hinges.max(axis=1).mean()), rel=1e-12)
-    assert table.zero_gradient == int((hinges.max(axis=1) == 0).sum()) > 0
-    assert table.n == 500
-
-
-def test_rows_of_zero_gradient_are_those_of_both_plain_hinges():
-    X, y, W, _ = some_rows(seed=5)
-    Z = X @ W[:-1] + W[-1]
-    table = losses_table(Objective(make_rows(X, y, n_classes=3), Softmax(), L2(0.0)), W, margin=0.5)
-    for loss in (WestonWatkins(margin=0.5), CrammerSinger(margin=0.5)):
-        assert int((~loss.value_grad(Z, y)[1].any(axis=1)).sum()) == table.zero_gradient

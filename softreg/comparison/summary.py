@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.comparison.contenders import Contender, Linear
-from softreg.comparison.judging import ALPHAS, WITH_INTERVAL, Manner, Outcome, Portrait
+from softreg.comparison.judging import ALPHAS, WITH_INTERVAL, Manner, Portrait
 from softreg.comparison.result import Comparison, Design, Disagreements, Estimate, ModelSummary, agreement
 from softreg.comparison.running import Judged
 from softreg.inference import (
@@ -455,8 +455,3 @@ def absent_note(y: Array, classes: Sequence[str], n_folds: int) -> str | None:
         return None
     shown = listing([f"{classes[k]} ({counts[k]})" for k in few.tolist()], 6)
     return f"fewer rows than folds: {shown}; folds without a class leave it out of balanced accuracy and macro-F1"
-
-
-def outcome_errors(outcomes: Mapping[str, Sequence[Outcome]]) -> int:
-    """Models that failed."""
-    return sum(any(o.error is not None for o in each) for each in outcomes.values())
