@@ -342,7 +342,11 @@ def _refuse_foreign(content: bytes, shown: str) -> None:
     """Refuse what is plainly something else, by its content and not by its name."""
     if not content:
         raise ModelFileError(f"{shown}: the file is empty")
-    if content[0] == 0x80 or content.startswith((b"(dp", b"ccopy_reg", b"\x1f\x8b", b"x\x9c", b"x\x01", b"x\xda")):
+    if content.startswith(b"\x1f\x8b"):
+        raise ModelFileError(
+            f"{shown}: gzip, as of a packed table or pickle, which no softreg model is: refused unopened"
+        )
+    if content[0] == 0x80 or content.startswith((b"(dp", b"ccopy_reg", b"x\x9c", b"x\x01", b"x\xda")):
         raise ModelFileError(f"{shown}: a pickle or joblib file, which would run code of its own: refused unopened")
     if not content.startswith(b"PK"):
         raise ModelFileError(f"{shown}: not a softreg model (softreg fit DATA --output MODEL writes one)")

@@ -63,11 +63,10 @@ class Source(Protocol):
 
 
 class UnusableColumn(DataError):
-    """A column of a type that is neither numbers nor text; whoever knows what it is for adds a way out."""
+    """A column of what is neither numbers nor text; whoever knows what the column is for adds a way out."""
 
-    def __init__(self, path: str, column: str, dtype: pl.DataType) -> None:
-        shown = f"{path}: column '{safe_text(column, 40)}' holds values of type {safe_text(str(dtype), 60)}"
-        super().__init__(f"{shown}, which are neither numbers nor text")
+    def __init__(self, place: str, column: str, what: str) -> None:
+        super().__init__(f"{place}: column '{safe_text(column, 40)}' holds {what}, neither numbers nor text")
         self.column = column
 
     def but(self, way_out: str) -> DataError:
@@ -110,7 +109,7 @@ def written(series: pl.Series, path: str) -> pl.Series:
         return series.dt.strftime("%Y-%m-%dT%H:%M:%S%.f")
     if dtype.is_integer() or dtype.is_decimal() or dtype in _PLAIN:
         return series.cast(pl.String)
-    raise UnusableColumn(path, series.name, dtype)
+    raise UnusableColumn(path, series.name, f"values of type {safe_text(str(dtype), 60)}")
 
 
 def float_text(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from softreg.errors import DataError
-from softreg.tables.cells import TypedCells, float_text
+from softreg.tables.cells import TypedCells, UnusableColumn, float_text
 from softreg.tables.options import TableOptions
 from softreg.text import nearest, safe_text
 
@@ -42,29 +42,21 @@ class JsonLines:
         place = {name: j for j, name in enumerate(self.names)}
         while objects:
             columns: list[list[str | None]] = [[None] * len(objects) for _ in self.names]
+            nested: dict[int, UnusableColumn] = {}
             for i, (line, record) in enumerate(objects):
                 for key, value in record.items():
                     if key not in place:
                         close = nearest(key, self.names)
                         hint = f" (did you mean '{safe_text(close, 40)}'?)" if close else ""
                         raise DataError(f"{self.path}:{line}: key '{safe_text(key, 40)}' is new here{hint}")
-                    columns[place[key]][i] = value if type(value) is str else self._text(line, key, value)
+                    if isinstance(value, list | dict):
+                        what = "a list" if isinstance(value, list) else "an object"
+                        nested.setdefault(place[key], UnusableColumn(f"{self.path}:{line}", key, what))
+                    else:
+                        columns[place[key]][i] = value if type(value) is str else _text(value)
             series = [pl.Series(name, cells, dtype=pl.String) for name, cells in zip(self.names, columns, strict=True)]
-            yield TypedCells(self.path, series, [line for line, _ in objects])
+            yield _Cells(self.path, series, [line for line, _ in objects], nested)
             objects = self._objects()
-
-    def _text(self, line: int, key: str, value: Any) -> str | None:
-        """The written form: 1 for 1 and 1.0, true, nothing for null."""
-        if value is None:
-            return None
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, float):
-            return float_text(value)
-        if isinstance(value, int):
-            return str(value)
-        what = "a list" if isinstance(value, list) else "an object"
-        raise DataError(f"{self.path}:{line}: column '{safe_text(key, 40)}' holds {what}, neither number nor text")
 
     def _objects(self) -> list[tuple[int, dict[str, Any]]]:
         """The next rows with their lines."""
@@ -96,6 +88,30 @@ class JsonLines:
         if not isinstance(record, dict):
             raise DataError(f"{place}: a line must hold an object {{…}} of columns and values")
         return record
+
+
+class _Cells(TypedCells):
+    """Rows of which a column may hold lists or objects: no reason to refuse them while nobody asks for it."""
+
+    def __init__(
+        self, path: str, frame: Sequence[pl.Series], lines: Sequence[int], nested: dict[int, UnusableColumn]
+    ) -> None:
+        super().__init__(path, frame, lines)
+        self._nested = nested
+
+    def text(self, column: int) -> pl.Series:
+        if column in self._nested:
+            raise self._nested[column]
+        return super().text(column)
+
+
+def _text(value: bool | float | int | None) -> str | None:
+    """The written form: 1 for 1 and 1.0, true, nothing for null."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return float_text(value) if isinstance(value, float) else str(value)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,10 @@ from softreg.text import listing, safe_text
 _WIDEST = 64
 #: More classes than this, all of them numbers, and than a tenth of the rows, may be measurements.
 _MANY_NUMBERS = 50
+#: More classes than this, and than half the rows, are no classes.
+_MANY_LABELS = 10
+#: What often stands for a label that is missing.  None is also a word.
+_MISSING = ("nan", "na", "n/a", "null", "?")
 #: Characters that take no room: of no width, or a hyphen that is not shown.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 _TRUTHS = {"true": 1.0, "false": 0.0}
@@ -74,7 +79,25 @@ def check_classes(path: str, classes: np.ndarray, n_rows: int) -> list[str]:
         raise DataError(f"{path}: {len(classes)} distinct values in {n_rows} rows; is this regression?")
     if len(classes) > max(_MANY_NUMBERS, n_rows / 10) and _are_numbers(classes.tolist()):
         return [f"{len(classes)} classes in {n_rows} rows, all of them numbers; is this regression?"]
+    if len(classes) > max(_MANY_LABELS, n_rows / 2):
+        return [f"{len(classes)} classes in {n_rows} rows, fewer than two rows a class: is this the right target?"]
     return []
+
+
+def doubts(classes: np.ndarray) -> list[str]:
+    """Notes on labels that may not be meant as they are written, of a table to learn from."""
+    if classes.dtype.kind == "i":
+        return []
+    texts = [label_text(label) for label in classes.tolist()]
+    notes = []
+    for text in texts:
+        if text.strip().casefold() in _MISSING:
+            mark = safe_text(shlex.quote(text), 30)
+            notes.append(f"'{safe_text(text, 30)}' is a class like any other (--na {mark} where the label is missing)")
+    alike = Counter(map(bare, texts))  # of which `lookalikes` speaks
+    if blank := [text for text in texts if text != text.strip() and alike[bare(text)] == 1]:
+        notes.append(f"class '{safe_text(blank[0], 40)}' begins or ends with a blank, which is part of its name")
+    return notes
 
 
 def _are_numbers(values: Sequence[object]) -> bool:

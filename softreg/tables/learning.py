@@ -49,7 +49,7 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
     warnings = rounding_sentences(gathered.rounded)
     y = _labels(path, gathered, roles, options)
     if not roles.target_proba:
-        notes += labels.check_classes(path, y[0], gathered.n_rows)
+        notes += labels.check_classes(path, y[0], gathered.n_rows) + labels.doubts(y[0])
     notes += labels.lookalikes(y[0])
     recipe = replace(recipe, label_type="int" if y[0].dtype.kind == "i" else "str")
     X = recipe.assemble(gathered.numbers, codes)

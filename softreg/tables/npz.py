@@ -140,6 +140,8 @@ def _check_sizes(file: BinaryIO, path: str) -> None:
     total = 0
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
+        if {"header.json", "sha256.txt"} <= set(names):
+            raise DataError(f"{path}: a softreg model, not a table (where a command takes both, the model comes first)")
         if not any(name.endswith(".npy") for name in names):
             excel = "[Content_Types].xml" in names
             what = "an Office document: save the sheet as CSV" if excel else "a zip archive: unpack it first"

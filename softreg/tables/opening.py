@@ -37,6 +37,7 @@ _MAGIC = {
     b"\x80\x04": "a Python pickle",
     b"\x80\x05": "a Python pickle",
     b"\x7fELF": "a program",
+    b"version https://git-lfs": "a pointer of Git LFS; git lfs pull brings the file itself",
 }
 #: Marks at the start of text in another encoding; the longer first, for UTF-32's begins with UTF-16's.
 _WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -54,6 +55,7 @@ _SNIFF = 1 << 16
 #: Packed files that grow more than this many times, and beyond so many bytes, are refused.
 MOST_GROWTH, LEAST_BOMB = 250, 1 << 28
 
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)\b", re.IGNORECASE)
 _SVMLIGHT = re.compile(rb"[^\s:,;\"]+(?:[ \t]+(?:\d+|qid):[^\s:]+)+[ \t]*(?:#.*)?\r?$")
 #: Lines that may be meant as such where the file's name says so: a label alone, an index without a value.
 _MEANT_AS_SVMLIGHT = re.compile(rb"[^\s:,;\"]+(?:[ \t]+[^\s:]*:[^\s:]*)*[ \t]*(?:#.*)?\r?$")
@@ -170,6 +172,8 @@ def _kind(shown: str, start: bytes, encoding: str | None, promise: str | None) -
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             raise DataError(f"{shown}: not a table of text or npz: looks like {what}")
+    if _PAGE.match(start):
+        raise DataError(f"{shown}: not a table of text or npz: looks like a web page; did a download go wrong?")
     for mark, name in _WIDE.items() if encoding is None else ():
         if start.startswith(mark):
             raise DataError(f"{shown}: not UTF-8 but {name} text (--encoding {name.lower()})")

@@ -156,6 +156,11 @@ def _is_number(text: str) -> bool:
 
 def _refuse_one_column(path: str, names: Sequence[str]) -> None:
     """DataError where the only column has a name that looks like several."""
+    if len(names) == 1 and names[0].startswith("#"):
+        raise DataError(f"{path}: the first line is '{safe_text(names[0], 60)}': a comment? (remove such lines)")
+    if len(names) == 1 and "  " in names[0]:
+        command = "tr -s ' ' ',' makes commas of blanks"
+        raise DataError(f"{path}: one column only, '{safe_text(names[0], 60)}': is it aligned by blanks? ({command})")
     found = [c for c in ":;|\t ^~," if len(names) == 1 and c in names[0]]
     if found:
         shown, option = safe_text(names[0], 60), shlex.quote(found[0])

@@ -131,6 +131,12 @@ def evaluate(model: str | Model, data: Paths, require: Sequence[str] = (), top_k
     name = safe_text(os.path.basename(rows.table.path), 80)
     text = f"{name}: {n} rows, {len(metrics.support) - len(absent)} of the model's {len(metrics.support)} classes"
     scores, baselines = _scores(fitted, rows, metrics, ks)
+    if fitted.loss == "softmax" and f"{scores['log_loss'][0]:.3f}" != f"{metrics.loss:.3f}":
+        most = -math.log(LEAST_PROBABILITY)
+        notes.append(
+            f"log loss {metrics.loss:.4f} is exact; in the table no row counts more than {most:.1f} nats, as in "
+            "scikit-learn"
+        )
     if rows.weight is not None or rows.soft is not None:
         notes.append("rows with weights or soft labels: no intervals but the accuracy's, and no calibration error")
     elif len(rows.y) > MOST_RESAMPLED:

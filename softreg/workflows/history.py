@@ -86,7 +86,9 @@ def read_history(path: str) -> dict[str, list[float | None]]:
             lines = file.readlines()
     except FileNotFoundError:
         raise DataError(f"{shown}: no such file") from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except UnicodeDecodeError:
+        raise DataError(f"{shown}: neither a model nor a file of --history: it is no text") from None
+    except (OSError, ValueError) as error:
         raise DataError(f"{shown}: neither a model nor a file of --history: {safe_text(error)}") from None
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
