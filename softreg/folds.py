@@ -63,6 +63,9 @@ def folds(
         free = np.flatnonzero(~pinned[codes])
         n_free = len(np.unique(codes[free]))
         most, of = min(n_free, int(np.bincount(y[free], minlength=1).max(initial=0))), "groups that can be divided"
+    if exact and most < 2:
+        none = "no class has two rows" if codes is None else f"the table has {most} {of}"
+        raise UsageError(f"--cv {n_folds}: {none}: no folds can be made")
     if exact and most < n_folds:
         raise UsageError(f"--cv {n_folds}: the table has {most} {of}: at most {most} folds can be made")
     n_folds = min(n_folds, most)

@@ -96,6 +96,16 @@ def test_dates_as_classes_are_doubted(here, capsys):
     assert "20 classes in 24 rows, fewer than two rows a class: is this the right target?" in done.err
 
 
+def test_classes_of_one_row_cannot_be_divided(here, capsys):
+    (here / "t.csv").write_text("a,b,label\n1,2,x\n3,1,y\n2,2,z\n")
+    done = softreg(capsys, "fit", "t.csv", "--target", "label", "--validation-fraction", "0.4")
+    assert (done.code, done.error.split(": ", 1)[1]) == (
+        3, "--validation-fraction: no class has two rows, of which one could be kept apart"
+    )  # fmt: skip
+    done = softreg(capsys, "compare", "t.csv", "--target", "label")
+    assert (done.code, done.error) == (2, "error: --cv 5: no class has two rows: no folds can be made")
+
+
 def test_a_model_in_the_place_of_a_table_is_called_one(here, capsys):
     (here / "t.csv").write_bytes(table())
     assert softreg(capsys, "fit", "t.csv", "--target", "label", "--output", "m.softreg").code == 0

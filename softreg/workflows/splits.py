@@ -99,6 +99,8 @@ def _by_class(y: Array, n_classes: int, fraction: float, seed: int) -> tuple[Arr
 
     counts = np.bincount(y, minlength=n_classes)
     free = np.flatnonzero(counts[y] >= 2)
+    if not len(free):
+        raise DataError("--validation-fraction: no class has two rows, of which one could be kept apart")
     n_classes = int((counts >= 2).sum())
     n_apart = math.ceil(fraction * len(free))
     if n_apart < n_classes or len(free) - n_apart < n_classes:
