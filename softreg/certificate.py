@@ -91,10 +91,12 @@ def repair(residual: Array, mean_target: Array) -> tuple[float, Array]:
     up = np.maximum(residual, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(up > 0, up / (up + mean_target), 0.0)
-    mixing = float(ratio.max())
+    k = int(ratio.argmax())
+    mixing = float(ratio[k])
     if mixing == 0:
         return 0.0, mean_target
-    u = mean_target - (1 - mixing) / mixing * residual
+    # 1/mixing may be too large a number: what it multiplies is divided first.
+    u = mean_target - (1 - mixing) * (up[k] + mean_target[k]) * (residual / up[k])
     return mixing, np.maximum(u, 0) / np.maximum(u, 0).sum()
 
 

@@ -27,15 +27,11 @@ class Moments(NamedTuple):
     """First and second moments of the columns and targets (weighted means)."""
 
     mean: Array  # (p,) <x>
-    square: Array  # (p,) <x²>
-    scale: Array  # (p,) sqrt <(x - <x>)²>, exactly 0 for a constant column
+    square: Array  # (p,) <x²>, 0 where that is below all numbers
+    rms: Array  # (p,) sqrt <x²>, 1 for a column of zeros
+    scale: Array  # (p,) sqrt <(x - <x>)²>, exactly 0 for a constant column and below `LEAST_SPREAD`
     target: Array  # (K,) <t>
     cross: Array  # (p, K) <x t'>
-
-    @property
-    def rms(self) -> Array:
-        """sqrt <x²>, 1 for a column of zeros."""
-        return np.where(self.square > 0, np.sqrt(self.square), 1.0)
 
 
 class Local(NamedTuple):
@@ -79,6 +75,14 @@ BEND_BYTES = 32 << 20
 BEND_SHARE = 0.1
 #: What rounding may hide is looked at more closely beyond this share of F at W = 0.
 SMALL_SLACK = 1e-9
+#: Columns of a mean square below this lose digits of it, or all: they are squared again, times `LIFT`.
+TINY_SQUARE = 1e-270
+LIFT = 2.0**600
+LARGE = 1e-100
+#: A column of less spread is as good as constant: a weight that would make a difference is too large a number.
+LEAST_SPREAD = 2.0**-1000
+#: Where F hardly bends at all, 1/L is still a number that steps may double for long.
+LEAST_CURVATURE = 1e-100
 #: Rows at a time where logits alone matter.
 INTERCEPT_ROWS = 1 << 14
 
@@ -195,6 +199,25 @@ def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
         T[np.arange(len(block.y)), block.y] = 1
     T = weighted(block, T)
     return T.sum(axis=0), back_product(block.X, T)
+
+
+def may_hold_tiny(X: Any) -> bool:
+    """Whether a column of a tiny mean square may be more than zeros."""
+    if X.dtype.kind != "f" or X.dtype.itemsize < 8:
+        return False
+    if isinstance(X, np.ndarray):
+        return True
+    return bool(((X.data > -LARGE) & (X.data < LARGE) & (X.data != 0)).any())  # empty columns are common: not lifted
+
+
+def lifted_kernel(block: Block, *, of: Any, columns: Array, **known: Any) -> tuple[Any, ...]:
+    """What the kernel ``of`` sums, of a few columns times `LIFT`."""
+    X = block.X[:, columns].astype(np.float64)  # a copy
+    # An entry far above the mean square is in a row of no weight: whatever it is, it is not to overflow.
+    entries = X if isinstance(X, np.ndarray) else X.data
+    np.clip(entries, -LARGE, LARGE, out=entries)
+    entries *= LIFT
+    return of(block._replace(X=X), **known)
 
 
 def squares_kernel(block: Block) -> tuple[Any, ...]:
@@ -350,19 +373,38 @@ class Objective:
 
     @cached_property
     def moments(self) -> Moments:
-        n, eps = self.rows.total_weight, np.finfo(np.float64).eps
+        n = self.rows.total_weight
         target, cross = self._sum(0.5, moments_kernel, n_classes=self.rows.n_classes)
         mean = cross.sum(axis=1) / n
+        square, scale = self._spreads(mean)
+        rms = np.where(square > 0, np.sqrt(square), 1.0)
+        tiny = np.flatnonzero(square < TINY_SQUARE)
+        if len(tiny) and may_hold_tiny(self.rows.X):
+            lifted, spread = self._spreads(LIFT * mean[tiny], tiny)
+            rms[tiny] = np.where(lifted > 0, np.maximum(np.sqrt(lifted) / LIFT, np.finfo(np.float64).tiny), 1.0)
+            scale[tiny] = np.where(spread >= LIFT * LEAST_SPREAD, spread / LIFT, 0.0)
+        return Moments(mean, square, rms, scale, target / n, cross / n)
+
+    def _spreads(self, mean: Array, lifted: Array | None = None) -> tuple[Array, Array]:
+        """<x²> and sqrt <(x - <x>)²> of all columns, or of those ``lifted``; ``mean``: theirs."""
+        n, eps = self.rows.total_weight, np.finfo(np.float64).eps
+
+        def total(kernel: Any, **known: Any) -> Array:
+            if lifted is None:
+                return self._sum(0.5, kernel, **known)[0]
+            share = len(lifted) / self.rows.shape[1]
+            return self._sum(0.5 * share, lifted_kernel, of=kernel, columns=lifted, **known)[0]
+
         if hasattr(self.rows.X, "indptr"):  # by subtraction: a spread below rounding of <x²> is not seen
-            square = self._sum(0.5, squares_kernel)[0] / n
+            square = total(squares_kernel) / n
             spread = np.maximum(square - mean**2, 0)
             spread = np.where(spread > 64 * eps * square, spread, 0.0)
         else:
-            spread = self._sum(0.5, spread_kernel, mean=mean)[0] / n
+            spread = total(spread_kernel, mean=mean) / n
             square = spread + mean**2
         # A constant column's spread is rounding only.
         constant = spread <= (16 * eps * self.rows.shape[0] * np.abs(mean)) ** 2 + 16 * eps * eps * square
-        return Moments(mean, square, np.where(constant, 0.0, np.sqrt(spread)), target / n, cross / n)
+        return square, np.where(constant, 0.0, np.sqrt(spread))
 
     def curvature(self) -> float:
         """A bound L on the largest eigenvalue of F's Hessian (Böhning): the step 1/L always descends."""
@@ -372,7 +414,8 @@ class Objective:
         second = self.gram(np.zeros(self.shape[0] - 1), np.ones(self.shape[0] - 1))
         if self.fit_intercept:
             second = np.block([[second, self.moments.mean[:, None]], [self.moments.mean[None], np.ones((1, 1))]])
-        return float(bound * np.linalg.eigvalsh(second)[-1] + self.penalty.curvature(self.shape[0] - 1).max())
+        largest = bound * np.linalg.eigvalsh(second)[-1] + self.penalty.curvature(self.shape[0] - 1).max()
+        return max(float(largest), LEAST_CURVATURE)
 
     def gram(self, mean: Array, scale: Array) -> Array:
         """(p, p) second moment of (x - mean)/scale."""

@@ -692,7 +692,7 @@ def test_A35_a_file_that_is_replaced_or_read_twice_is_the_one_that_was_opened(he
     assert list(batches) == []
 
 
-@pytest.mark.parametrize("scale", [1e8, 1e100, 1e-8])
+@pytest.mark.parametrize("scale", [1e8, 1e100, 1e149, 1e-8, 1e-160, 1e-290])
 def test_B38_B39_the_size_of_a_column_does_not_spoil_the_fit(here, capsys, scale):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 2))

@@ -22,6 +22,8 @@ BENDS_LIMIT = 6000
 WEIGHTS_LIMIT = 3000
 #: Features up to which conjugate gradients are preconditioned by a factor a class; beyond, by a diagonal.
 FACTOR_LIMIT = 2000
+#: Curvature along a preconditioned direction that is none, beside the 1 or so that it should be.
+NOTHING = 1e-100
 #: Steps of conjugate gradients that make up for a factor's rounding.
 FEW = 12
 
@@ -272,7 +274,7 @@ class Bends:
         for _ in range(limit):
             HP = self.times(P)
             curvature = float(np.vdot(P, HP))
-            if not curvature > 0:
+            if not curvature > NOTHING * rho:
                 break
             step = rho / curvature
             D = D + step * P

@@ -16,10 +16,19 @@ from softreg.objective import Objective
 
 Array = NDArray[Any]
 
+#: The least scale, in roots of the penalty's strength: it bends at most a million times as much as the loss.
+SMALL = 1e-3
+#: Columns smaller than this stay as they are: the square of their scale is no number.
+LEAST = 2.0**-500
+
 
 @dataclass(frozen=True)
 class Coordinates:
-    """``mean`` and ``scale`` (p,) of the columns, as the solver wants to see them."""
+    """``mean`` and ``scale`` (p,) of the columns, as the solver wants to see them.
+
+    A column so small that the penalty alone decides its weights stays smaller than 1: its part of the Hessian,
+    strength/scale², would else dwarf all others, or be no number at all.
+    """
 
     mean: Array
     scale: Array
@@ -31,8 +40,9 @@ class Coordinates:
         if objective.fit_intercept:
             mean, scale = moments.mean, moments.scale
         else:
-            mean, scale = np.zeros_like(moments.mean), np.sqrt(moments.square)
-        return cls(mean, np.where(scale > 0, scale, 1.0))
+            mean, scale = np.zeros_like(moments.mean), moments.rms
+        least = SMALL * np.sqrt(objective.penalty.curvature(len(scale)))
+        return cls(mean, np.where(scale > LEAST, np.maximum(scale, least), 1.0))
 
     def gradient(self, G: Array) -> Array:
         """dF/dW~ from dF/dW."""

@@ -26,6 +26,8 @@ CHUNK = 4096
 NARROW = 1e-4
 #: Rows from which on a start from the dual is worth it where no factor over the weights is.
 MANY_ROWS = 10000
+#: The smallest t to start from, where columns are next to nothing and intercepts alone move margins.
+LEAST = 1e-4
 #: The smallest t at which a given W is looked for on the path.
 NEAREST = 1e-9
 
@@ -102,9 +104,8 @@ class _Path:
 
     def largest(self) -> float:
         """t at which the margins have moved by about their size."""
-        return float(
-            2 * self.objective.moments.square.sum() / self.objective.penalty.curvature(self.rows.shape[1]).max()
-        )
+        moved = 2 * self.objective.moments.square.sum() / self.objective.penalty.curvature(self.rows.shape[1]).max()
+        return max(float(moved), LEAST)
 
     def nearest(self) -> float:
         """t of the envelope whose dual point proves the least gap at W: where on the path W is."""

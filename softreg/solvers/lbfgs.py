@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dnrm2
 
 from softreg.minimise import Iterate
 from softreg.objective import Objective
@@ -54,7 +55,7 @@ class LBFGS:
             W, value, G = point.W, point.value, point.gradient
             yield Iterate(W, value, G, point.step)
             sr = float(np.vdot(s, r))
-            if sr > 1e-14 * float(np.linalg.norm(s) * np.linalg.norm(r)):
+            if sr > 1e-14 * dnrm2(s.ravel()) * dnrm2(r.ravel()):  # norms of any size: no square is formed
                 pairs.append((s, r, 1 / sr))
                 gamma = sr / float(np.vdot(r, solve(r)))
 
