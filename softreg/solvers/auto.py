@@ -18,6 +18,8 @@ EXACT_WEIGHTS = 100
 #: Features of sparse data beyond which a hinge's bends have only a diagonal preconditioner.
 WIDE = 2000
 
+IN_ROWS = "fewer rows than features, so Newton's steps in the space of rows"
+
 
 def choose(objective: Objective, accuracy: float = 0.0) -> tuple[Solver, str]:
     """A solver for this objective and the reason, one clause; depends on shape and options only.
@@ -31,6 +33,8 @@ def choose(objective: Objective, accuracy: float = 0.0) -> tuple[Solver, str]:
     wide = hasattr(objective.rows.X, "indptr") and objective.rows.shape[1] > WIDE
     if objective.penalty.alpha > 0 and not objective.loss.temperature > 0 and not wide:  # type: ignore[attr-defined]
         return HingePath(), "a hinge with a penalty, so Newton's steps along its Moreau envelopes"
+    if wide and RowSpace.is_narrower(objective):
+        return Smoothing(RowSpace(accuracy), far=1e-2), f"{IN_ROWS}, the hinge smoothed ever less"
     return Smoothing(solver), f"{reason}, the hinge smoothed ever less"
 
 
@@ -39,6 +43,6 @@ def _by_size(objective: Objective, accuracy: float) -> tuple[Solver, str]:
     if n_weights <= EXACT_WEIGHTS:
         return Newton(accuracy=accuracy), f"{n_weights} weights, few enough for exact steps"
     if isinstance(objective.loss, Softmax) and RowSpace.suits(objective):
-        return RowSpace(accuracy), "fewer rows than features, so Newton's steps in the space of rows"
+        return RowSpace(accuracy), IN_ROWS
     by_products = Newton(direct_limit=0, accuracy=accuracy)
     return Growing(by_products), f"{n_weights} weights, so Newton's steps by conjugate gradients"

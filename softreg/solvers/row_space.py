@@ -51,10 +51,15 @@ class RowSpace:
     name = "newton, in the space of rows"
 
     @staticmethod
-    def suits(objective: Objective) -> bool:
-        """Fewer rows than features, a penalty on every one of them, and a loss with curvature."""
+    def is_narrower(objective: Objective) -> bool:
+        """Fewer rows than features, and a penalty on every one of them."""
         n, p = objective.rows.shape
-        return n < p and objective.penalty.alpha > 0 and objective.loss.smooth
+        return n < p and objective.penalty.alpha > 0
+
+    @staticmethod
+    def suits(objective: Objective) -> bool:
+        """As `is_narrower`, with a loss that has curvature."""
+        return RowSpace.is_narrower(objective) and objective.loss.smooth
 
     def iterates(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
         space = Space(objective, W0)
