@@ -36,8 +36,14 @@ def here(tmp_path, monkeypatch):
             b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
             "git lfs pull brings the file itself",
         ),
+        (b"sep=;\n" + table("a;b;label", row="{};{};{}"), "t.csv:1: a note for spreadsheets, not the names of columns"),
+        (table("a,b,label,", row="{},{},{},"), "t.csv:1: column 4 has no name (the line ends with ','"),
+        (
+            table().replace(b"\n", b"\r", 5).replace(b"\r", b"\n", 1),
+            "t.csv:2: 11 cells, but the header has 3 (line ends",
+        ),
     ],
-    ids=["comment", "aligned", "html", "HTML", "xml", "git-lfs"],
+    ids=["comment", "aligned", "html", "HTML", "xml", "git-lfs", "sep", "trailing separators", "lone CR among LF"],
 )
 def test_what_is_no_table_is_called_by_its_name(here, capsys, content, says):
     (here / "t.csv").write_bytes(content)

@@ -26,6 +26,7 @@ NARROW = 10
 #: Bytes of a cell, on average, from which on cells are copied one by one.
 _LONG = 1 << 10
 
+_LONE_CR = re.compile(rb"\r(?!\n)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -49,7 +50,7 @@ class Delimited:
             self.names, self._first = [f"x{j}" for j in range(1, len(fields) + 1)], first
         else:
             self.names, self._first = [name.strip(" ") for name in fields], below
-            _check_header(f"{path}:{first.lines[0]}", self.names)
+            _check_header(f"{path}:{first.lines[0]}", self.names, self._reader.separator)
 
     @property
     def share(self) -> float:
@@ -80,10 +81,19 @@ def _size(file: BinaryIO) -> int:
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
-def _check_header(place: str, names: list[str]) -> None:
+def _check_header(place: str, names: list[str], separator: bytes) -> None:
+    if len(names) <= 2 and names[0].lower().startswith("sep=") and not any(names[1:]):
+        mark = names[0][4:] or separator.decode()
+        raise DataError(
+            f"{place}: a note for spreadsheets, not the names of columns: remove this line (separator {mark!r})"
+        )
     for j, name in enumerate(names):
         if not name:
-            raise DataError(f"{place}: column {j + 1} has no name (write one, or leave the column out of the file)")
+            why = "write one, or leave the column out of the file"
+            if 0 < j == len(names) - 1:
+                mark = separator.decode()
+                why = f"the line ends with {mark!r}: write a name and --drop it, or end no line with {mark!r}"
+            raise DataError(f"{place}: column {j + 1} has no name ({why})")
     name, times = Counter(names).most_common(1)[0]
     numbers = all(_NUMBER.fullmatch(name) for name in names)
     if numbers and [*names] not in (
@@ -163,6 +173,8 @@ class DelimitedCells:
             cells = f"{count} cell{'s' * (count != 1)}"
             before = "the header" if self._header else "the first line"
             why = "cut short?" if count < self._p else "a cell that holds the separator needs quotation marks"
+            if _LONE_CR.search(self._block.text):
+                why = "line ends of two kinds, one a lone carriage return: write the file with one kind"
             raise DataError(f"{self.path}:{line}: {cells}, but {before} has {self._p} ({why})") from None
 
     @property
