@@ -12,6 +12,7 @@ from formulas import objective_by_loops
 from kinds import LOSSES, ROWS, SMOOTH, UNSMOOTHED, each, problem, random_problem, random_W, soft_targets, solve, table
 
 from softreg.losses import CrammerSinger, Softmax, WestonWatkins
+from softreg.minimise import Status, minimise
 from softreg.objective import Objective, back_product, logits
 from softreg.penalties import L2
 from softreg.rows import DenseRows, SparseRows, blocks, make_rows, one_thread_blas
@@ -255,6 +256,46 @@ def test_curvature_bounds_the_hessian_s_largest_eigenvalue(loss, fit_intercept):
         if not fit_intercept:
             H = H[:-3, :-3]
         assert np.linalg.eigvalsh(H)[-1] <= objective.curvature() * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@each(ROWS, "kind")
+def test_products_alone_bound_the_curvature_within_a_factor_of_two(kind, weighted, fit_intercept, monkeypatch):
+    X, y, weight = random_problem(0, n=100)
+    objective = Objective(kind.make(X, y, weight if weighted else None), Softmax(), L2(0.0), fit_intercept)
+    exact = objective.curvature()
+    monkeypatch.setattr("softreg.objective.GRAM_LIMIT", 0)
+    assert exact * (1 - 1e-12) <= objective.curvature() <= 2 * exact * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("spread", [[], [0.0] * 5, [1.0], [1e-160]])
+def test_columns_next_to_nothing_leave_the_intercept_s_curvature(spread, monkeypatch):
+    monkeypatch.setattr("softreg.objective.GRAM_LIMIT", 0)
+    X, y = np.array([[1.0], [-1.0]] * 10) * np.array(spread)[None], np.arange(20) % 3
+    least = Softmax().curvature(3)  # of a column of ones
+    assert least * (1 - 1e-12) <= problem(X, y, alpha=0.0).curvature() <= 2 * least * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("solver", ["gd", "momentum", "nesterov", "sgd"])
+def test_first_order_solvers_of_wide_data_form_no_matrix_of_features(solver, monkeypatch):
+    def refuse(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(Objective, "gram", refuse)
+    rng = np.random.default_rng(0)
+    X = scipy.sparse.random_array((60, 5000), density=0.01, rng=rng, format="csr") * 3
+    y = np.arange(60) % 3
+    weights = []
+    for n_jobs in (1, 2):
+        monkeypatch.setattr("softreg.rows.blocks.BLOCK_ENTRIES", 1)
+        objective = Objective(make_rows(X, y, n_jobs=n_jobs), Softmax(), L2(1e-1))
+        result = minimise(objective, make_solver(solver, objective)[0], tol=1e-3, max_iter=100)
+        assert result.value < objective.start
+        if solver != "sgd":
+            assert result.status is Status.CERTIFIED, result.message
+        weights.append(result.W.tobytes())
+    assert weights[0] == weights[1]
 
 
 def test_the_hessian_of_softmax_at_zero_is_boehning_s():
