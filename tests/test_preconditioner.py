@@ -46,6 +46,23 @@ def test_class_blocks_are_those_of_the_hessian_between_two_centrings(loss, fit_i
     np.testing.assert_allclose(found[rows], expected[rows], rtol=1e-5, atol=1e-6 * np.abs(expected).max())
 
 
+def test_class_blocks_of_float32_hold_columns_of_any_size(monkeypatch):
+    monkeypatch.setattr(precondition, "SMALL_FACTORS", 0)
+    X, y = table("iris")
+    found = []
+    for units in (np.ones(4), np.array([1, 1e100, 1e145, 1e-100])):
+        objective = problem(X * units, y, alpha=1e-300)
+        W = objective.zeros()
+        G = centred(np.random.default_rng(1).standard_normal(objective.shape))
+        G[:-1] *= units[:, None]
+        preconditioner = ClassPreconditioner(objective, objective.local(W).bend, W)
+        assert preconditioner.inverse.dtype == np.float32
+        D = preconditioner(G)
+        D[:-1] *= units[:, None]
+        found.append(D)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-4 * np.abs(found[0]).max())
+
+
 @each(SMOOTH, "loss")
 def test_the_whole_hessian_is_inverted_on_centred_classes(loss):
     objective = problem(*table("iris"), loss=loss, alpha=1e-2)

@@ -25,8 +25,8 @@ FACTOR_LIMIT = 3000
 CLASS_FACTORS = 1 << 25
 #: Numbers beyond which they are float32: applying them is a read of them all.
 SMALL_FACTORS = 1 << 20
-#: Entries of X that one class's block is summed from at a time.
-CHOSEN_ENTRIES = 1 << 19
+#: Size of a column beyond which float32 may not hold its outliers.
+ROOM = 1e30
 
 
 class Preconditioner:
@@ -131,18 +131,20 @@ class ClassPreconditioner:
         q = len(strength)
         dtype = self.inverse.dtype
         B = np.zeros((q, q), dtype=dtype)
+        mean, scale = self.coordinates.mean, self.coordinates.scale
+        # Centred in the type of the products, where the largest column leaves room for its outliers.
+        exact = max(np.abs(mean).max(initial=0.0), scale.max(initial=0.0)) > ROOM
         step = max(1, (1 << 20) // q)
         for start in range(0, len(chosen), step):
             part = slice(start, start + step)
             X = objective.rows.take(chosen[part])
+            X = X if isinstance(X, np.ndarray) else X.toarray()
             U = np.empty((X.shape[0], q), dtype=dtype)
-            np.subtract(
-                X if isinstance(X, np.ndarray) else X.toarray(),
-                self.coordinates.mean,
-                out=U[:, :-1],
-                casting="same_kind",
-            )
-            U[:, :-1] /= self.coordinates.scale.astype(dtype)
+            if exact:
+                U[:, :-1] = (X - mean) / scale
+            else:
+                np.subtract(X, mean, out=U[:, :-1], casting="same_kind")
+                U[:, :-1] /= scale.astype(dtype)
             U[:, -1] = 1.0 if objective.fit_intercept else 0.0
             U *= root[part, None].astype(dtype)
             B += U.T @ U
