@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from softreg.moreau import Moreau
 from softreg.objective import Objective, back_product, logits
 from softreg.rows import Block
+from softreg.solvers.cholesky import factor_positive, solve_factored
 from softreg.solvers.coordinates import Coordinates
 from softreg.solvers.newton import fix_shift
 
@@ -109,16 +109,16 @@ class Bends:
         diagonal = 1 / np.sqrt(M.diagonal())
         M *= diagonal
         M *= diagonal[:, None]
-        factor = factor_positive(M)
+        factor, _ = factor_positive(M)
         E *= diagonal[:, None]
-        ME = cho_solve(factor, E, check_finite=False)
+        ME = solve_factored(factor, E)
         S = E.T @ ME
 
         def inverse(G: Array) -> Array:
             G = G.copy()
             G[:-1] -= np.outer(self.mean, G[-1])
             Z = X @ (G[:-1] / self.strength[:, None])
-            d = cho_solve(factor, diagonal * (Z[r, k] - Z[r, base[r]]), check_finite=False)
+            d = solve_factored(factor, diagonal * (Z[r, k] - Z[r, base[r]]))
             bias = np.zeros(K)
             if objective.fit_intercept:
                 # The intercept has no strength of its own: what the bends leave of its gradient is solved for exactly.
@@ -187,10 +187,10 @@ class Bends:
         H *= diagonal[:, None]
         if not objective.fit_intercept:
             H[-K:, :-K] = H[:-K, -K:] = 0
-        factor = factor_positive(H)
+        factor, _ = factor_positive(H)
 
         def inverse(G: Array) -> Array:
-            g = cho_solve(factor, diagonal * coordinates.gradient(G).ravel(), check_finite=False)
+            g = solve_factored(factor, diagonal * coordinates.gradient(G).ravel())
             D = coordinates.raw((diagonal * g).reshape(q, K))
             return D - D.mean(axis=1, keepdims=True)
 
@@ -250,12 +250,12 @@ class Bends:
             M.flat[: -1 : p + 2] += self.strength / coordinates.scale**2
             M[-1, -1] += 1e-6 * M[-1, -1] + 1e-6
             M.flat[:: p + 2] *= 1 + 1e-10
-            factors.append(cho_factor(M, lower=True, overwrite_a=True, check_finite=False))
+            factors.append(factor_positive(M)[0])
 
         def solve(R: Array) -> Array:
             g = coordinates.gradient(R)
             for k, factor in enumerate(factors):
-                g[:, k] = cho_solve(factor, g[:, k], check_finite=False)
+                g[:, k] = solve_factored(factor, g[:, k])
             D = coordinates.raw(g)
             if not self.objective.fit_intercept:
                 D[-1] = 0
@@ -298,15 +298,3 @@ def _solve_semidefinite(S: Array, b: Array) -> Array:
         return b - b.mean()
     x = vectors @ ((vectors.T @ b) / np.maximum(values, 1e-6 * values[-1]))
     return x - x.mean()  # a shift of every class has no curvature and is no change
-
-
-def factor_positive(M: Array) -> Any:
-    """Cholesky factor of M (overwritten), of unit diagonal, plus the ridge that rounding asks for."""
-    ridge = 0.0
-    while True:
-        A = M.copy()
-        A.flat[:: len(M) + 1] += ridge
-        try:
-            return cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
-        except LinAlgError:
-            ridge = max(100 * ridge, len(M) * np.finfo(float).eps)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from softreg.certificate import Witness
 from softreg.minimise import Iterate
 from softreg.objective import Local, Objective
+from softreg.solvers.cholesky import factor_positive, solve_factored
 from softreg.solvers.coordinates import Coordinates
 from softreg.solvers.line_search import CLOSE, Evaluate, accepts, minimising
 from softreg.solvers.precondition import fix_shift
@@ -125,15 +125,8 @@ class ExactStep:
 
 def solve_positive(H: Array, b: Array, ridge: float = 0.0) -> Array:
     """(H + ridge·I)^-1 b for a positive semidefinite H of unit diagonal; the ridge grows until Cholesky passes."""
-    n = len(H)
-    while True:
-        A = H.copy(order="F")
-        A.flat[:: n + 1] += ridge
-        factor, failed = dpotrf(A, lower=True, overwrite_a=True, clean=False)
-        if failed:
-            ridge = max(100 * ridge, n * np.finfo(float).eps)
-            continue
-        x = dpotrs(factor, b, lower=True)[0]
-        if ridge == 0:
-            x += dpotrs(factor, b - H @ x, lower=True)[0]
-        return x
+    factor, ridge = factor_positive(H, ridge)
+    x = solve_factored(factor, b)
+    if ridge == 0:
+        x += solve_factored(factor, b - H @ x)
+    return x

@@ -12,6 +12,7 @@ from scipy.linalg.lapack import dpotrf
 
 from softreg.objective import Objective
 from softreg.rows import Block
+from softreg.solvers.cholesky import factor_positive
 from softreg.solvers.coordinates import Coordinates
 from softreg.solvers.precondition import squares_of, systematic_sample
 
@@ -124,12 +125,10 @@ def _leverage(squares: Any, block: Block, out: Array) -> tuple[Any, ...]:
 
 def _cholesky(H: Array) -> Array:
     """L of H + ridge·I for the least ridge that lets it pass; H, of unit diagonal, is overwritten."""
-    ridge = 0.0
-    while True:
-        factor, failed = dpotrf(H.T, lower=True, overwrite_a=True, clean=False)
-        if not failed:
-            return factor
-        ridge = max(100 * ridge, len(H) * float(np.finfo(float).eps))
-        H = np.tril(H, -1)  # this half is as it was
-        H += H.T
-        H.flat[:: len(H) + 1] = 1 + ridge
+    factor, failed = dpotrf(H.T, lower=True, overwrite_a=True, clean=False)
+    if not failed:
+        return factor
+    H = np.tril(H, -1)  # this half is as it was
+    H += H.T
+    H.flat[:: len(H) + 1] = 1
+    return factor_positive(H)[0]

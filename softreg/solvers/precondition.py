@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri, spotri
 from scipy.sparse import diags_array
 
 from softreg.losses import Loss
 from softreg.objective import Objective, weighted
 from softreg.rows import Block
+from softreg.solvers.cholesky import factor_positive, solve_factored
 from softreg.solvers.coordinates import Coordinates
 
 Array = NDArray[Any]
@@ -52,7 +52,7 @@ class Preconditioner:
         if self.gram is not None:
             M = c * self.gram
             M.flat[:: len(M) + 1] += self.strength
-            self.factor = _factor(M)
+            self.factor, _ = factor_positive(M)
         else:
             # Sparse and wide: centring would change nothing of the diagonal that matters.
             self.diagonal = c + self.strength
@@ -70,7 +70,7 @@ class Preconditioner:
         if self.factor is None:
             g[:-1] /= self.diagonal[:, None]
         else:
-            g[:-1] = cho_solve(self.factor, g[:-1], check_finite=False)
+            g[:-1] = solve_factored(self.factor, g[:-1])
         g[-1] /= self.curvature
         return self.coordinates.raw(g)
 
@@ -228,7 +228,7 @@ def inverse_positive(B: Array) -> Array:
     scale = 1 / np.sqrt(np.maximum(diagonal, floor))
     B *= scale
     B *= scale[:, None]
-    factor, _ = _factor(B, ridge=1e-11 if double else 1e-6)
+    factor, _ = factor_positive(B, ridge=1e-11 if double else 1e-6)
     inverse, _ = (dpotri if double else spotri)(factor, lower=True, overwrite_c=True)
     inverse *= scale
     inverse *= scale[:, None]
@@ -280,17 +280,6 @@ def systematic_sample(h: Array, size: int) -> tuple[Array, Array]:
     places = np.searchsorted(np.cumsum(h), (np.arange(size) + 0.5) * (total / size))
     chosen, times = np.unique(np.minimum(places, len(h) - 1), return_counts=True)
     return chosen, np.sqrt(times * (total / size))
-
-
-def _factor(M: Array, ridge: float = 0.0) -> Any:
-    """(L, lower) of M + ridge·max|diagonal|·I, the ridge grown until Cholesky passes."""
-    while True:
-        A = M.copy()
-        A.flat[:: len(A) + 1] += ridge * np.abs(M.diagonal()).max(initial=1.0)
-        try:
-            return cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
-        except LinAlgError:
-            ridge = max(100 * ridge, len(M) * float(np.finfo(M.dtype).eps))
 
 
 def typical_curvature(loss: Loss, n_classes: int) -> float:

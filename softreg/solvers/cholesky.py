@@ -1,0 +1,29 @@
+"""Cholesky's factor of a matrix that is positive semidefinite but for rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf, dpotrs, spotrf, spotrs
+
+Array = NDArray[Any]
+
+
+def factor_positive(M: Array, ridge: float = 0.0) -> tuple[Array, float]:
+    """L, in the lower triangle, with L L' = M + ridge·max|diagonal|·I; and the ridge, grown until Cholesky passes."""
+    potrf = spotrf if M.dtype == np.float32 else dpotrf
+    size, least = np.abs(M.diagonal()).max(initial=1.0), len(M) * float(np.finfo(M.dtype).eps)
+    while True:
+        A = M.copy(order="F")
+        A.flat[:: len(A) + 1] += ridge * size
+        L, failed = potrf(A, lower=True, overwrite_a=True, clean=False)
+        if not failed:
+            return L, ridge
+        ridge = max(100 * ridge, least)
+
+
+def solve_factored(L: Array, b: Array) -> Array:
+    """(L L')^-1 b for one column or several."""
+    return (spotrs if L.dtype == np.float32 else dpotrs)(L, b, lower=True)[0]
