@@ -47,3 +47,8 @@ def test_an_indefinite_matrix_takes_what_makes_it_definite():
     L, ridge = factor_positive(M)
     assert ridge >= 4
     np.testing.assert_allclose(np.tril(L) @ np.tril(L).T, M + ridge * np.eye(2))
+
+
+def test_nothing_is_solved_for_nothing():
+    L, _ = factor_positive(np.zeros((0, 0)))
+    assert solve_factored(L, np.zeros((0, 3))).shape == (0, 3)

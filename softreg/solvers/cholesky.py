@@ -26,4 +26,6 @@ def factor_positive(M: Array, ridge: float = 0.0) -> tuple[Array, float]:
 
 def solve_factored(L: Array, b: Array) -> Array:
     """(L L')^-1 b for one column or several."""
+    if not b.size:
+        return b
     return (spotrs if L.dtype == np.float32 else dpotrs)(L, b, lower=True)[0]
