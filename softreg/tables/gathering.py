@@ -228,7 +228,7 @@ def in_order(task: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
                     break
                 waiting.append(pool.submit(task, item))
                 del item
-                if len(waiting) > threads:  # one more: work while the first is waited for
+                if len(waiting) >= threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
