@@ -87,17 +87,17 @@ def repair(residual: Array, mean_target: Array) -> tuple[float, Array]:
     lambda = max_k r_k+ / (r_k+ + t_k), so that u = t - (1 - lambda)/lambda · r stays >= 0.
     """
     # The sum over classes is 0 but for rounding, which is all that is left of a residual near the optimum.
-    residual = residual - residual.mean()
+    residual = residual - residual.sum() / len(residual)
     up = np.maximum(residual, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(up > 0, up / (up + mean_target), 0.0)
+    ratio = np.divide(up, up + mean_target, out=np.zeros_like(up), where=up > 0)
     k = int(ratio.argmax())
     mixing = float(ratio[k])
     if mixing == 0:
         return 0.0, mean_target
     # 1/mixing may be too large a number: what it multiplies is divided first.
     u = mean_target - (1 - mixing) * (up[k] + mean_target[k]) * (residual / up[k])
-    return mixing, np.maximum(u, 0) / np.maximum(u, 0).sum()
+    u = np.maximum(u, 0)
+    return mixing, u / u.sum()
 
 
 def rounding_slack(size: float) -> float:

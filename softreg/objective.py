@@ -548,9 +548,9 @@ class Objective:
             return A, 1.0, 0.0
         # FY(z, u - t) is at most its mean over the corners e_k of the simplex, whose sums are known moments.
         z = W[:-1].T @ moments.mean + W[-1]
-        z_target = float(np.sum(moments.cross * W[:-1]) + moments.target @ W[-1])
+        z_target = float(np.vdot(moments.cross, W[:-1]) + moments.target @ W[-1])
         corner = loss + max(self.loss.vertex_conjugate, 0.0) + z_target - float(u @ z)
-        mixed = (1 - mixing) * A + mixing * (np.outer(moments.mean, u) - moments.cross)
+        mixed = (1 - mixing) * A + mixing * (moments.mean[:, None] * u - moments.cross)
         return mixed, 1 - mixing, mixing * max(corner, 0.0)
 
     def certificate_from(

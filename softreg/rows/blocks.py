@@ -123,6 +123,8 @@ class Rows(ABC):
         """
         size = self.block_rows
         n_blocks = -(-self.shape[0] // size)
+        if n_blocks == 1:
+            return tuple(_add([], kernel(self.block(slice(0, self.shape[0])), *beside)))
         per_group = -(-n_blocks // MAX_GROUPS)
         starts = range(0, self.shape[0], per_group * size)
 

@@ -47,7 +47,7 @@ class Coordinates:
     def gradient(self, G: Array) -> Array:
         """dF/dW~ from dF/dW."""
         out = G.copy()
-        out[:-1] -= np.outer(self.mean, G[-1])
+        out[:-1] -= self.mean[:, None] * G[-1]
         out[:-1] /= self.scale[:, None]
         return out
 

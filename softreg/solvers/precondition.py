@@ -216,7 +216,7 @@ def fix_shift(H: Array, shape: tuple[int, int]) -> None:
     q, K = shape
     blocks = H.reshape(q, K, q, K)
     j = np.arange(q)
-    strength = np.einsum("jkjk->j", blocks) / K
+    strength = H.diagonal().reshape(q, K).sum(axis=1) / K
     blocks[j, :, j, :] += (np.where(strength > 0, strength, 1.0) / K)[:, None, None]
 
 
