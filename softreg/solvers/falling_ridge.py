@@ -18,7 +18,7 @@ from softreg.solvers.conjugate_gradient import TruncatedStep
 from softreg.solvers.coordinates import Coordinates
 from softreg.solvers.held import Trial, step_past_rows
 from softreg.solvers.line_search import accepts
-from softreg.solvers.newton import DIRECT_LIMIT
+from softreg.solvers.newton import DIRECT_LIMIT, Newton
 from softreg.solvers.pairs import ROWS_A_COLUMN, PairHessian, row_leverage
 
 Array = NDArray[np.float64]
@@ -86,7 +86,8 @@ class FallingRidge:
     """Newton's steps on F + ridge/2·||scale·W||², the ridge falling tenfold, and at last on F itself.
 
     Where the ridge is strong no logit is large and steps are long; each optimum is a start for the next.  What a step
-    would still run into is held (`held`).  The first steps are taken over samples of the rows.
+    would still run into is held (`held`).  The first steps are taken over samples of the rows.  Where the Hessian by
+    pairs leads no further, exact steps do.
     """
 
     accuracy: float = 0.0
@@ -94,6 +95,7 @@ class FallingRidge:
     last: float = 1e-13
     factor: float = 0.1
     enough: float = 0.3  # share of F that a step may still promise when the ridge falls
+    faint: float = 1e-3  # share of F below which what the ridge adds to it is left out
     samples: tuple[tuple[int, float], ...] = ((2000, 1e-2), (20000, 1e-2))  # rows, and the ridge they are good for
     patience: int = 8  # steps at one ridge
 
@@ -122,19 +124,26 @@ class FallingRidge:
         here = None
         for W, here, t in self._fall(objective, W, ridge, self.last):  # noqa: B020
             yield Iterate(W, here.value, here.gradient, t)
-        yield from self._end(objective, W, here or objective.local(W, keep=True))
+        for iterate in self._end(objective, W, here or objective.local(W, keep=True)):
+            W = iterate.W
+            yield iterate
+        yield from Newton(accuracy=self.accuracy).iterates(objective, W)
 
     def _fall(self, objective: Objective, W: Array, ridge: float, last: float) -> Iterator[tuple[Array, Local, float]]:
-        """W, F there and the length of the step, after each step, down to the ridge ``last``."""
+        """W, F there and the length of the step, after each step, down to the ridge ``last`` or a faint one."""
         scale = Coordinates.of(objective).scale
         step_of = PairStep(objective, self.accuracy)
         here = objective.local(W, keep=True)
         while ridge > 0.99 * last:
             penalty = Ridge(objective.penalty, ridge, scale)
+            if W.any() and penalty.added(W, here).value - here.value < self.faint * here.value:
+                return
             ridged = step_of.objective = objective.with_penalty(penalty)  # type: ignore[arg-type]
             for _ in range(self.patience):
                 there = penalty.added(W, here)
-                trial, t, promise = _move(ridged, step_of, W, there)
+                D = step_of(W, there)
+                promise = -float(np.vdot(there.gradient, D)) / 2
+                trial, t = _go(ridged, W, there, D, step_of.hessian)
                 if t == 0:
                     break
                 W = W + t * trial.D
@@ -158,8 +167,7 @@ class FallingRidge:
                     W, here = W + D, there.local
                     yield Iterate(W, there.value, there.gradient, 1.0, there.certificate, witness)
                     continue
-            trial = step_past_rows(objective, W, here, D, step_of.hessian)
-            t = _length(trial, here)
+            trial, t = _go(objective, W, here, D, step_of.hessian)
             if t == 0:
                 return
             W = W + t * trial.D
@@ -167,17 +175,15 @@ class FallingRidge:
             yield Iterate(W, here.value, here.gradient, t)
 
 
-def _move(objective: Objective, step_of: PairStep, W: Array, here: Local) -> tuple[Trial, float, float]:
-    """A trial, how far to go along it, and what the model promised."""
+def _go(objective: Objective, W: Array, here: Local, D: Array, hessian: PairHessian) -> tuple[Trial, float]:
+    """A trial from Newton's step D, and how far to go along it: past rows, or as far as the first of them."""
     assert here.bend is not None
-    D = step_of(W, here)
-    promise = -float(np.vdot(here.gradient, D)) / 2
-    trial = step_past_rows(objective, W, here, D, step_of.hessian)
+    trial = step_past_rows(objective, W, here, D, hessian)
     t = _length(trial, here)
     if t == 0 and trial.D is not D:
         trial = Trial(objective, W, D, here.bend)
         t = _length(trial, here)
-    return trial, t, promise
+    return trial, t
 
 
 def _length(trial: Trial, here: Local, limit: int = 24) -> float:

@@ -15,6 +15,8 @@ Array = NDArray[Any]
 
 #: Steps are mended this often before a line search takes what there is.
 ROUNDS = 10
+#: A step by which F falls this share of what its model says is not mended: a round costs far less than a step.
+AS_PROMISED = 0.9
 #: Of the rows hit, those that are held at a time for each pair of true class and attacker, and in all.
 FOR_A_PAIR = 4
 AT_A_TIME = 150
@@ -200,7 +202,7 @@ def step_past_rows(objective: Objective, W: Array, here: Local, D: Array, hessia
     held = HeldRows(objective, W, D, hessian, promise)
     for _ in range(ROUNDS):
         expected = here.value - (trial.value - trial.surprise)
-        if here.value - trial.value >= 0.5 * expected or not held.add(*trial.hit()):
+        if here.value - trial.value >= AS_PROMISED * expected or not held.add(*trial.hit()):
             break
         trial = Trial(objective, W, held.step(), here.bend, trial.Z)
         if trial.value < best.value:
