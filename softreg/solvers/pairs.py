@@ -45,7 +45,8 @@ class PairHessian:
             first = first[near]
             found = []
             for other in range(k + 1, K):
-                score = first * bend[near, other]
+                score = bend[:, other].take(near)
+                score *= first
                 if score.any():
                     chosen, root = systematic_sample(score, size)
                     chosen = near[chosen]

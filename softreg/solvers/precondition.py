@@ -271,15 +271,19 @@ def systematic_sample(h: Array, size: int) -> tuple[Array, Array]:
     """Rows and their root weights r, so that sum r² x x' over them is about sum h x x' over all.
 
     All rows that count (more than a thousandth of the mean), where these are at most ``size``; else ``size`` of them,
-    row i about ``size``·h_i/sum(h) times, evenly spread along the cumulated h.
+    row i about ``size``·h_i/sum(h) times, evenly spread along the cumulated h of those that count.
     """
     total = float(h.sum())
-    chosen = np.flatnonzero(h > 1e-3 * total / len(h))
-    if len(chosen) <= size:
-        return chosen, np.sqrt(h[chosen])
-    places = np.searchsorted(np.cumsum(h), (np.arange(size) + 0.5) * (total / size))
-    chosen, times = np.unique(np.minimum(places, len(h) - 1), return_counts=True)
-    return chosen, np.sqrt(times * (total / size))
+    count = np.flatnonzero(h > 1e-3 * total / len(h))
+    h = h[count]
+    if len(count) <= size:
+        return count, np.sqrt(h)
+    cumulated = np.cumsum(h)
+    at = (np.arange(size) + 0.5) * (cumulated[-1] / size)
+    places = np.minimum(np.searchsorted(cumulated, at), len(h) - 1)
+    first = np.flatnonzero(np.diff(places, prepend=-1))
+    times = np.diff(first, append=size)
+    return count[places[first]], np.sqrt(times * (total / size))
 
 
 def typical_curvature(loss: Loss, n_classes: int) -> float:
