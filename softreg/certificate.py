@@ -100,6 +100,11 @@ def repair(residual: Array, mean_target: Array) -> tuple[float, Array]:
     return mixing, u / u.sum()
 
 
-def rounding_slack(size: float) -> float:
-    """What rounding may hide in a sum of Fenchel-Young terms: 64 eps (1 + size), size that of a logit's terms."""
-    return 64 * np.finfo(np.float64).eps * (1 + size)
+def rounding_slack(size: float, steepness: float = 1.0) -> float:
+    """What rounding may hide in a sum of Fenchel-Young terms: 64 eps of a logit's terms (root mean square ``size``).
+
+    Logits that are d off change a convex loss by its gradient times d, plus the order of d²: where rows are confident
+    (``steepness``, see `softreg.losses`) by far less than d.
+    """
+    unit = 64 * np.finfo(np.float64).eps
+    return min(unit * (1 + size), unit * (1 + steepness * size) + (unit * size) ** 2)

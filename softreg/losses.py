@@ -16,7 +16,8 @@ class codes; `Softmax` also takes (m, K) target distributions.  Every loss has t
 
 and says whether it is ``smooth``, bounds its Hessian's eigenvalues (``curvature(n_classes)``) and its conjugate
 at the corners of the simplex (``vertex_conjugate``: max over k of l*(e_k - e_y)).  l* is the conjugate
-sup_z v·z - l(z).
+sup_z v·z - l(z).  ``steepness(loss)``, at most 1, bounds how much of an error in its logits a row's loss takes over,
+as root mean square over rows whose mean loss is ``loss``.
 
 Logits may be float32; they may be huge (1e8): nothing overflows.  Results have the dtype of Z.
 """
@@ -42,6 +43,7 @@ class Loss(Protocol):
     @property
     def vertex_conjugate(self) -> float: ...
     def curvature(self, n_classes: int) -> float: ...
+    def steepness(self, loss: float) -> float: ...
     def value(self, Z: Array, y: Array) -> Array: ...
     def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]: ...
     def hvp(self, Z: Array, y: Array, D: Array) -> Array: ...
@@ -84,6 +86,10 @@ class Softmax:
 
     def curvature(self, n_classes: int) -> float:
         return 0.5
+
+    def steepness(self, loss: float) -> float:
+        """|S - t|_1/2 = 1 - S_y <= min(1, l): confident rows take over next to nothing."""
+        return float(np.sqrt(min(1.0, max(loss, 0.0))))
 
     def value(self, Z: Array, y: Array) -> Array:
         return self.value_grad(Z, y)[0]
@@ -230,6 +236,9 @@ class WestonWatkins:
             return np.inf if self.squared else n_classes * 0.25 / self.temperature
         return n_classes * 2.0 if self.squared else np.inf
 
+    def steepness(self, loss: float) -> float:
+        return 1.0
+
     @property
     def vertex_conjugate(self) -> float:
         return 0.25 - self.margin if self.squared else -self.margin
@@ -373,6 +382,9 @@ class CrammerSinger:
 
     def curvature(self, n_classes: int) -> float:
         return 0.5 / self.temperature if self.temperature > 0 and not self.squared else np.inf
+
+    def steepness(self, loss: float) -> float:
+        return 1.0
 
     @property
     def vertex_conjugate(self) -> float:

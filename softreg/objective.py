@@ -573,16 +573,17 @@ class Objective:
         """The certificate of the natural dual point, from F and its gradient alone."""
         A = G[:-1] - self.penalty.grad(W[:-1])
         loss = value - self.penalty.value(W[:-1])
-        return self.certificate_from(W, value, loss, G, A, G[-1], self.slack(W))
+        return self.certificate_from(W, value, loss, G, A, G[-1], self.slack(W, loss))
 
-    def slack(self, W: Array) -> float:
+    def slack(self, W: Array, loss: float = np.inf) -> float:
+        """What rounding may hide in the gap at W, where the mean loss is ``loss`` or less."""
         # The terms of a logit may be far larger than the logit: |x|·|W| + |b| is what rounding sees.  The mean over
         # rows of the first is <|x|>·|W|, at most RMS(x)·|W|: that is known, and does for all but wild columns.
         largest = np.abs(W).max(axis=1)
-        slack = rounding_slack(float(largest[-1] + self.rms @ largest[:-1]))
+        slack = rounding_slack(float(largest[-1] + self.rms @ largest[:-1]), self.loss.steepness(loss))
         if slack <= SMALL_SLACK * self.start:
             return slack
-        return rounding_slack(float(largest[-1] + self.sizes @ largest[:-1]))
+        return min(slack, rounding_slack(float(largest[-1] + self.sizes @ largest[:-1])))
 
     def certify(self, W: Array, witness: Witness | None = None, *, local: bool = False) -> Evaluation:
         """F, its gradient and a certificate at W, in one read of the data; with ``local`` the `bend` there too."""
@@ -601,7 +602,8 @@ class Objective:
             lag=witness.lag,
         )
         n = self.rows.total_weight
-        loss, gaps = loss / n, gaps / n + self.slack(W)
+        loss, gaps = loss / n, gaps / n
+        gaps += self.slack(W, max(loss, gaps))  # the dual point is as far from S as its terms are large
         value = loss + self.penalty.value(W[:-1])
         G = self._gradient(XGV[:, :K], biases[:K], W)
         certificate = self.certificate_from(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)

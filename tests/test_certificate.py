@@ -406,7 +406,43 @@ def test_no_gap_is_smaller_than_rounding():
     for name in ("iris", "wine"):
         objective, W_best, _ = reference(name, "softmax", 1e-4, True)
         Z = objective.rows.X @ W_best[:-1] + W_best[-1]
-        assert objective.certify(W_best).certificate.gap >= 64 * EPS * (1 + np.abs(Z).max(axis=1).mean())
+        S = Softmax().probabilities(Z)
+        off = 1 - S[np.arange(len(S)), objective.rows.y]  # the share of an error in its logits that a row takes over
+        assert objective.certify(W_best).certificate.gap >= 64 * EPS * (1 + (off * np.abs(Z).max(axis=1)).mean())
+
+
+def separable(alpha):
+    """Three far clusters of columns in the hundreds: logits of terms in the thousands, and next to no loss."""
+    rng = np.random.default_rng(3)
+    y = np.arange(300) % 3
+    X = 200 + rng.standard_normal((300, 40)) + 4 * rng.standard_normal((3, 40))[y]
+    return problem(X, y, alpha=alpha)
+
+
+def test_confident_rows_hide_little():
+    objective = separable(1e-9)
+    result = solve(objective, tol=1e-6)
+    assert result.certificate.meets(1e-6)
+    loss = result.value - objective.penalty.value(result.W[:-1])
+    assert objective.slack(result.W, loss) < 0.02 * objective.slack(result.W)
+    assert objective.slack(result.W) > 1e-6 * max(result.value, 1e-6 * objective.start)  # what a full allowance costs
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps >= EPS, reason="no longer type of floating-point numbers here")
+@pytest.mark.parametrize("alpha", [1e-6, 1e-9])
+def test_the_gap_is_above_that_of_longer_numbers(alpha):
+    objective = separable(alpha)
+    W = solve(objective, tol=1e-6).W
+    X, y, n = objective.rows.X.astype(np.longdouble), objective.rows.y, objective.rows.shape[0]
+    T = np.eye(3, dtype=np.longdouble)[y]
+    Z = X @ W[:-1] + W[-1]
+    E = np.exp(Z - Z.max(axis=1, keepdims=True))
+    S = E / E.sum(axis=1, keepdims=True)
+    mixing, u = repair((S - T).mean(axis=0), T.mean(axis=0))
+    Q = (1 - mixing) * S + mixing * u  # KL(Q || S) is the Fenchel-Young term
+    R = objective.penalty.alpha * W[:-1] + X.T @ (Q - T) / n
+    gap = (R**2).sum() / (2 * alpha) + (Q * np.log(Q / S)).sum() / n
+    assert 0 <= gap <= objective.certify(W).certificate.gap
 
 
 def test_stronger_penalties_prove_more_from_the_same_residual():

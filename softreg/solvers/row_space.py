@@ -331,7 +331,7 @@ class Space:
         gap = float(gaps.sum() if rows.weight is None else rows.weight @ gaps) / rows.total_weight
         objective.count.add(0.5)
         A = self.products.backward(V)
-        slack = objective.slack(W)
+        slack = objective.slack(W, max(here.loss, gap))
         return objective.certificate_from(W, here.value, here.loss, G, A, V.sum(axis=0), gap + slack)
 
 
