@@ -123,9 +123,12 @@ class ClassPreconditioner:
 
     @classmethod
     def passes(cls, objective: Objective) -> float:
-        """What building costs, in passes: its floating-point operations run three times as fast as a pass's."""
+        """Half of what building costs, in passes: each step takes more products than the one before.
+
+        Its floating-point operations run three times as fast as a pass's.
+        """
         n, q = objective.rows.shape[0], objective.shape[0]
-        return (min(n, cls.sample_size(objective)) * q + q * q) / (8 * n)
+        return (min(n, cls.sample_size(objective)) * q + q * q) / (16 * n)
 
     def _inverse_block(self, objective: Objective, chosen: Array, root: Array, strength: Array) -> Array:
         q = len(strength)
