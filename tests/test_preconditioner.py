@@ -21,6 +21,7 @@ from softreg.solvers.precondition import (
     leverage_scores,
     systematic_sample,
 )
+from softreg.training import Settings, train
 
 
 def centred(G):
@@ -296,3 +297,17 @@ def test_balanced_intercepts_solve_the_hessian_s_own_block(loss, weighted):
     D = objective.zeros()
     D[-1] = c
     np.testing.assert_allclose(objective.hvp(W, D)[-1], residual, rtol=1e-6, atol=1e-8)
+
+
+def test_intercepts_are_balanced_where_no_row_s_bend_is_kept(monkeypatch):
+    rng = np.random.default_rng(0)
+    n, p, K = 4000, 12, 60
+    X = rng.standard_normal((n, p)) * np.exp(rng.standard_normal(p))
+    Z = X @ rng.standard_normal((p, K)) + 2 * rng.gumbel(size=(n, K)) + 2 * rng.standard_normal(K)
+    y = np.append(np.arange(K), Z.argmax(axis=1)[K:])
+    kept = train(X, y, settings=Settings(n_jobs=1)).result
+    monkeypatch.setattr("softreg.objective.BEND_SHARE", 0.0)
+    monkeypatch.setattr("softreg.objective.BEND_BYTES", n * K * 2)  # of a quarter of the rows
+    result = train(X, y, settings=Settings(n_jobs=1)).result
+    assert result.status is Status.CERTIFIED
+    assert result.n_iter <= 1.5 * kept.n_iter  # 14 instead of 9 where only the weights' residual was looked at

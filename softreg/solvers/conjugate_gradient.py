@@ -121,7 +121,7 @@ class TruncatedStep:
             decrement += 0.5 * a * rho
             Y = precondition(R)
             rho, previous = float(np.vdot(R, Y)), rho
-            if self._enough(value, start, rho, decrement, R):
+            if self._enough(value, start, rho, decrement, R, balanced=bend is not None):
                 break
             P = Y + (rho / previous) * P
         self.excess += max(0, self.products - FEW)
@@ -131,13 +131,15 @@ class TruncatedStep:
             D[-1] += balance(self.objective, bend, R[-1])
         return D
 
-    def _enough(self, value: float, start: float, rho: float, decrement: float, R: Array) -> bool:
+    def _enough(self, value: float, start: float, rho: float, decrement: float, R: Array, balanced: bool) -> bool:
         floor = 1e-7 if self.light else 1e-10  # what products in float32 can still tell
         promise = decrement / value
         if promise > CLOSE or not self.objective.penalty.alpha > 0:
             return rho <= max(floor, min(0.1, promise)) * start
         strength = self.objective.penalty.curvature(len(R) - 1)
         residual_gap = 0.5 * float((1 / strength) @ np.einsum("jk,jk->j", R[:-1], R[:-1]))
+        if not balanced and self.objective.fit_intercept:  # what the repair of a dual point will cost
+            residual_gap += float((np.abs(R[-1]) / self.objective.moments.target).max()) * self.objective.start
         asked = 0.1 * max(0.1 * decrement, max(0.3 * self.accuracy, 1e-14) * value)
         return rho <= floor * start or (residual_gap <= asked and rho <= 0.1 * start)
 
