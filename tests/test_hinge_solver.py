@@ -21,6 +21,7 @@ from softreg.rows import DenseRows, make_rows
 from softreg.solvers.auto import choose
 from softreg.solvers.bends import Bends
 from softreg.solvers.hinge import HingePath
+from softreg.solvers.newton import Newton
 from softreg.solvers.row_space import RowSpace
 from softreg.solvers.smoothing import Smoothing
 from softreg.training import Settings, train
@@ -266,3 +267,25 @@ def test_wide_sparse_text_is_solved_in_the_space_of_rows(loss: Any, fit_intercep
     assert result.status == "certified"
     dense = Objective(make_rows(X.toarray(), y, n_jobs=1), loss, L2(1e-2), fit_intercept)
     assert result.value == pytest.approx(solved(dense).value, rel=2 * TOL)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@each(UNSMOOTHED, "loss")
+def test_steps_by_conjugate_gradients_shift_no_weights_of_all_classes(loss: Any, wide: bool, monkeypatch: Any) -> None:
+    # Such a shift costs the penalty and changes no margin; systems over bends or weights would never take it back.
+    monkeypatch.setattr("softreg.solvers.bends.BENDS_LIMIT", 0)
+    monkeypatch.setattr("softreg.solvers.bends.WEIGHTS_LIMIT", 0)
+    monkeypatch.setattr("softreg.solvers.bends.FACTOR_LIMIT", 0 if wide else 2000)
+    X, y, weight = random_problem(3)
+    result = solved(problem(X, y, weight, loss=loss, alpha=1e-2), tol=1e-3)
+    assert result.status == "certified"
+    assert np.abs(result.W[:-1].sum(axis=1)).max() <= 1e-12 * np.abs(result.W).max()
+
+
+@each(UNSMOOTHED, "loss")
+def test_another_solver_does_what_the_path_leaves(loss: Any) -> None:
+    objective = problem(*table("iris"), loss=loss, alpha=1e-3)
+    cut = HingePath(end=1.0)
+    assert minimise(objective, cut, tol=TOL).status == "not_certified"
+    assert minimise(objective, replace(cut, rest=Smoothing(Newton())), tol=1e-5).status == "certified"
+    assert choose(objective)[0] == HingePath(rest=Smoothing(Newton()))

@@ -9,7 +9,7 @@ from softreg.minimise import Solver
 from softreg.objective import Objective
 from softreg.solvers.growing import Growing
 from softreg.solvers.hinge import HingePath
-from softreg.solvers.newton import Newton
+from softreg.solvers.newton import DIRECT_LIMIT, Newton
 from softreg.solvers.row_space import RowSpace
 from softreg.solvers.smoothing import Smoothing
 
@@ -32,7 +32,9 @@ def choose(objective: Objective, accuracy: float = 0.0) -> tuple[Solver, str]:
         return solver, reason
     wide = hasattr(objective.rows.X, "indptr") and objective.rows.shape[1] > WIDE
     if objective.penalty.alpha > 0 and not objective.loss.temperature > 0 and not wide:  # type: ignore[attr-defined]
-        return HingePath(), "a hinge with a penalty, so Newton's steps along its Moreau envelopes"
+        small = np.prod(objective.shape) <= DIRECT_LIMIT
+        path = HingePath(rest=Smoothing(Newton(accuracy=accuracy)) if small else None)
+        return path, "a hinge with a penalty, so Newton's steps along its Moreau envelopes"
     if wide and RowSpace.is_narrower(objective):
         return Smoothing(RowSpace(accuracy), far=1e-2), f"{IN_ROWS}, the hinge smoothed ever less"
     return Smoothing(solver), f"{reason}, the hinge smoothed ever less"

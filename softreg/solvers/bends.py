@@ -191,8 +191,7 @@ class Bends:
 
         def inverse(G: Array) -> Array:
             g = solve_factored(factor, diagonal * coordinates.gradient(G).ravel())
-            D = coordinates.raw((diagonal * g).reshape(q, K))
-            return D - D.mean(axis=1, keepdims=True)
+            return _centred(coordinates.raw((diagonal * g).reshape(q, K)))
 
         return inverse
 
@@ -218,7 +217,11 @@ class Bends:
         return H
 
     def preconditioner(self) -> Callable[[Array], Array]:
-        """The Hessian's diagonal blocks, one a class, from some rows of each; its diagonal where they are too wide."""
+        """The Hessian's diagonal blocks, one a class, from some rows of each; its diagonal where they are too wide.
+
+        Between two centrings of the classes, as `softreg.solvers.precondition.ClassPreconditioner`: a shift of all of
+        them is no step, and no later system could take it back.
+        """
         count, share = self.count, self.share
         diagonal = self.free * (1 - share)[:, None]
         diagonal[np.arange(len(self.y)), self.y] = count - share * count**2
@@ -233,7 +236,7 @@ class Bends:
 
             XX, bias = self.rows.sum(squares, diagonal)
             blocks = np.vstack([XX + self.strength[:, None], np.maximum(bias, 1e-4 * bias.mean())])
-            return lambda R: R / blocks
+            return lambda R: _centred(_centred(R) / blocks)
         coordinates = Coordinates.of(self.objective)
         factors = []
         for k in range(diagonal.shape[1]):
@@ -253,10 +256,10 @@ class Bends:
             factors.append(factor_positive(M)[0])
 
         def solve(R: Array) -> Array:
-            g = coordinates.gradient(R)
+            g = _centred(coordinates.gradient(R))
             for k, factor in enumerate(factors):
                 g[:, k] = solve_factored(factor, g[:, k])
-            D = coordinates.raw(g)
+            D = _centred(coordinates.raw(g))
             if not self.objective.fit_intercept:
                 D[-1] = 0
             return D
@@ -289,6 +292,10 @@ class Bends:
                 break
             P = Y + (rho / previous) * P
         return kept
+
+
+def _centred(D: Array) -> Array:
+    return D - D.mean(axis=1, keepdims=True)
 
 
 def _solve_semidefinite(S: Array, b: Array) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from softreg.certificate import Witness
 from softreg.losses import CrammerSinger
-from softreg.minimise import Iterate
+from softreg.minimise import Iterate, Solver
 from softreg.moreau import Moreau
 from softreg.objective import Objective, back_product, logits
 from softreg.rows import Block
@@ -39,8 +39,10 @@ class HingePath:
     From t so large that W stays near 0, a predictor solves for the next t with every row's pattern as it is - exact
     until a row starts or stops to bend - and Newton steps correct it (Allgower & Georg 2003).  Rows without a kink
     nearby enter no system.  Many rows under the Crammer-Singer hinge start further down, from `rough_start`.
+    Where kinks lie so close together that steps stop at each, the ``rest`` is left to another solver.
     """
 
+    rest: Solver | None = None
     factor: float = 0.1
     end: float = 1e-14
     limit: int = 100
@@ -50,6 +52,14 @@ class HingePath:
     def iterates(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
         if not objective.penalty.alpha > 0:
             raise ValueError(f"{self.name}: alpha = {objective.penalty.alpha:g}; it needs a penalty, alpha > 0")
+        W = W0
+        for iterate in self._follow(objective, W0):
+            W = iterate.W
+            yield iterate
+        if self.rest is not None:
+            yield from self.rest.iterates(objective, W)
+
+    def _follow(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
         path = _Path(objective, W0 - W0.mean(axis=1, keepdims=True))
         if not W0.any() and _has_rough_start(objective):
             path.look(Moreau(objective.loss, path.largest()))  # type: ignore[arg-type]
