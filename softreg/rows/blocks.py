@@ -23,6 +23,8 @@ Array = NDArray[Any]
 BLOCK_ENTRIES = 1 << 20
 #: Entries of X and of logits together from which on rows are more than one block.
 MANY_ENTRIES = 1 << 16
+#: Arrays of the logits' size that a loss holds at a time.
+LOGITS = 4
 #: The most partial sums that are ever formed; each is the sum of consecutive blocks.
 MAX_GROUPS = 32
 
@@ -72,7 +74,7 @@ class Rows(ABC):
         Blocks are alike, and four or a multiple of four, so that threads end together; few rows are one block.
         """
         n, p = self.shape
-        largest = min(max(BLOCK_ENTRIES // (p + self.n_classes), 64), 8192)
+        largest = min(max(BLOCK_ENTRIES // (p + LOGITS * self.n_classes), 64), 8192)
         if n <= largest and n * (p + self.n_classes) < MANY_ENTRIES:
             return largest
         n_blocks = 4 * -(-n // (4 * largest))

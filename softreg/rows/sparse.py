@@ -8,7 +8,7 @@ import numpy as np
 import scipy  # its submodules load when first used
 from numpy.typing import NDArray
 
-from softreg.rows.blocks import BLOCK_ENTRIES, Rows
+from softreg.rows.blocks import BLOCK_ENTRIES, LOGITS, Rows
 
 
 class SparseRows(Rows):
@@ -22,7 +22,8 @@ class SparseRows(Rows):
         entries = max(self.X.nnz / max(n_rows, 1), 1)
         # A block's X'G has p rows, however few entries the block has: at least as many entries as to be worth them.
         enough = min(8 * n_features / entries, 2 * n_features)
-        return int(max(min(BLOCK_ENTRIES // max(entries, n_features / 64), 8192), enough, 64))
+        most = BLOCK_ENTRIES // max(entries + LOGITS * self.n_classes, n_features / 64)
+        return int(max(min(most, 8192), enough, 64))
 
     def take(self, rows: slice | NDArray[Any]) -> Any:
         if not isinstance(rows, slice):
