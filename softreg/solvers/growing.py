@@ -60,8 +60,8 @@ class Growing:
         ridge = FallingRidge(getattr(self.inner, "accuracy", 0.0)) if FallingRidge.suits(objective) else None
         expected = np.inf
         for size in sizes:
-            sample = objective.sample(np.sort(order[: min(size, self.largest // row_bytes)]))
-            W, expected = self._approach(sample, W)
+            rows = np.sort(order[: min(size, self.largest // row_bytes)])
+            W, expected = self._approach(objective.sample(rows), W)  # a copy of rows, that nothing holds on to
         for iterate in self.inner.iterates(objective, W):  # the first is F at W
             if ridge is not None and iterate.value > MISLED * expected:
                 yield from ridge.iterates(objective, W0)
