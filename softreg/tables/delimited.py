@@ -145,7 +145,7 @@ class DelimitedCells:
         if frame.height != m:
             return None
         self._texts = {j: frame[str(j)] for j in range(self._p) if j not in wanted}
-        return frame.select(map(str, columns)).to_numpy(order="c").reshape(m, len(columns))
+        return frame.select(map(str, columns)).to_numpy(order="c") if columns else np.empty((m, 0))
 
     def text(self, column: int) -> pl.Series:
         """(m,) the cells of a column, without quotation marks around them."""

@@ -81,11 +81,12 @@ class Gathered:
 
     def read(self, head: Sequence[Cells], blocks: Iterator[Cells]) -> None:
         """Read all blocks: those that were looked at already, and the others."""
-        for raw, extra, share in in_order(self._task, chain(head, blocks)):
+        # How much of the file a block ends is known here only, before others are read ahead.
+        for raw, extra, share in in_order(self._task, ((cells, self._source.share) for cells in chain(head, blocks))):
             self._add(raw, extra, share)
 
-    def _task(self, cells: Cells) -> tuple[Raw, Raw | None, float]:
-        share = self._source.share
+    def _task(self, item: tuple[Cells, float]) -> tuple[Raw, Raw | None, float]:
+        cells, share = item
         extra = read_raw(cells, self._extra_plan) if self._extra_plan.numbers else None
         return read_raw(cells, self._plan), extra, share
 

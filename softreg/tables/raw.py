@@ -97,12 +97,12 @@ def read_raw(cells: Cells, plan: Plan) -> Raw:
                 rows = np.flatnonzero(numbers[:, j] == value)
                 said = cells.text(places[j]).gather(rows).str.strip_chars(_BLANKS)
                 numbers[rows[said.is_in(list(plan.na)).to_numpy()], j] = np.nan
-    size = np.abs(numbers)
-    odd = large = ~(size < _ROUNDED)
+    odd = np.zeros(numbers.shape, dtype=bool)
     rounded: dict[str, tuple[np.ndarray, str]] = {}
-    if large.any():
+    if numbers.size and not (numbers.max() < _ROUNDED and numbers.min() > -_ROUNDED):  # NaN is neither
+        size = np.abs(numbers)
         odd = ~(size <= plan.largest)
-        rounded = _rounded(cells, plan, numbers, large & ~odd)
+        rounded = _rounded(cells, plan, numbers, (size >= _ROUNDED) & ~odd)
     missing: dict[str, np.ndarray] = {}
     for j in np.flatnonzero(odd.any(axis=0)).tolist():
         rows = np.flatnonzero(odd[:, j])
