@@ -61,6 +61,45 @@ class Certificate:
         return self.value <= tol
 
 
+@dataclass(frozen=True, eq=False)
+class DualRows:
+    """Dual rows (n, K) off the true class, by those entries that are not 0.
+
+    Attributes
+    ----------
+    entries : (m, 3) array
+        Row, class and v of each, row after row.
+    shape : (n, K)
+    """
+
+    entries: Array
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, V: Array) -> DualRows:
+        rows, classes = np.nonzero(V)
+        return cls(np.column_stack([rows, classes, V[rows, classes]]), V.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Array:
+        """Consecutive rows, dense."""
+        start, stop, _ = rows.indices(len(self))
+        few = self.entries[slice(*np.searchsorted(self.entries[:, 0], [start, stop]))]
+        V = np.zeros((stop - start, self.shape[1]))
+        V[few[:, 0].astype(np.intp) - start, few[:, 1].astype(np.intp)] = few[:, 2]
+        return V
+
+    def repeated(self, which: Array) -> DualRows:
+        """Rows ``which`` of these, as often and in the order as they are named."""
+        first, last = np.searchsorted(self.entries[:, 0], [which, which + 1])
+        counts = last - first
+        rows = np.repeat(np.arange(len(which)), counts)
+        taken = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+        return DualRows(np.column_stack([rows, self.entries[taken, 1:]]), (len(which), self.shape[1]))
+
+
 @dataclass(frozen=True)
 class Witness:
     """What a dual point is rebuilt from, beside W itself: kept in the model file, so that one pass proves the gap.
@@ -68,12 +107,14 @@ class Witness:
     The base point is W - lag·step (lag 0 or 1); v is the gradient there of the loss, or of the loss smoothed at
     ``temperature``, plus its Hessian times the logits of ``step`` (p + 1, K).  No step: the natural point.  With
     ``envelope`` the smoothed loss is the hinge's Moreau envelope, and v its gradient at the base point moved by step.
+    ``dual``: v itself, for a hinge whose v is no function of W; the rest then says nothing.
     """
 
     step: Array | None = None
     lag: int = 1
     temperature: float = 0.0
     envelope: bool = False
+    dual: DualRows | None = None
 
     def loss(self, loss: Loss) -> Any:
         if self.envelope:

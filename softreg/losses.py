@@ -324,7 +324,10 @@ class WestonWatkins:
         V = self.value_grad(Z, y)[1]
         if D is None:
             return V
-        V += self.hvp(Z, y, D)
+        return self.feasible(V + self.hvp(Z, y, D), y)
+
+    def feasible(self, V: Array, y: Array) -> Array:
+        """V as dual rows: 0 <= v_k <= 1 off the true class (squared: no upper bound), and v_y minus their sum."""
         return _project_off_class(V, y, each=np.inf if self.squared else 1.0, total=np.inf)
 
     def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array:
@@ -470,7 +473,10 @@ class CrammerSinger:
         V = self.value_grad(Z, y)[1]
         if D is None:
             return V
-        V += self.hvp(Z, y, D)
+        return self.feasible(V + self.hvp(Z, y, D), y)
+
+    def feasible(self, V: Array, y: Array) -> Array:
+        """V as dual rows: v_k >= 0 off the true class, their sum <= 1 (squared: no bound), and v_y minus that sum."""
         return _project_off_class(V, y, each=np.inf, total=np.inf if self.squared else 1.0)
 
     def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array:

@@ -256,12 +256,12 @@ def minimise(
 
 def _with_certificate(objective: Objective, iterate: Iterate) -> Iterate:
     """The better of the natural certificate and the one the solver gave."""
-    natural = objective.natural_certificate(iterate.W, iterate.value, iterate.gradient)
     given = iterate.certificate
-    if given is not None and (given.kind == "kkt" or given.value <= natural.value):
-        return iterate
     if given is not None and not objective.loss.smooth:
         return iterate  # the gradient at hand belongs to a smoothed loss: only the solver's own point proves
+    natural = objective.natural_certificate(iterate.W, iterate.value, iterate.gradient)
+    if given is not None and (given.kind == "kkt" or given.value <= natural.value):
+        return iterate
     return replace(iterate, certificate=natural, witness=Witness())
 
 

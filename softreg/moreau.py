@@ -101,3 +101,67 @@ class Moreau:
         V = self.project(A, y)[0]
         V[rows, y] = -V.sum(axis=1)
         return V
+
+
+@dataclass(frozen=True)
+class Centred:
+    """A hinge's envelope about a dual point v0, a row each: max over v of v·a - l*(v) - (t/2)·sum (v_k - v0_k)².
+
+    That is the envelope about 0 of slacks a + t·v0, less (t/2)·sum v0².  It touches the hinge where v0 is a gradient of
+    it, however large t is.  Rows are those that ``start`` (n, K), v0 off the true class, was made for, all at a time.
+    """
+
+    moreau: Moreau
+    start: Array
+
+    name = "centred"
+    smooth = True
+
+    def _slacks(self, Z: Array, y: Array) -> Array:
+        A = self.moreau.slacks(Z, y)
+        A += self.moreau.t * self.start
+        return A
+
+    def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        A, rows = self._slacks(Z, y), np.arange(len(y))
+        V = self.moreau.project(A, y)[0]
+        values = self.moreau.terms(A, V)[0] - self.moreau.t / 2 * np.einsum("ij,ij->i", self.start, self.start)
+        V[rows, y] = -V.sum(axis=1)
+        return values, V
+
+    def bend(self, Z: Array, y: Array) -> Array:
+        """Where each row bends: 1 for rivals that are free, and for the true class the β of `Moreau.shared`."""
+        rows = np.arange(len(y))
+        pattern = self.moreau.project(self._slacks(Z, y), y)[1]
+        pinned = pattern[rows, y]
+        pattern[rows, y] = False
+        bend = pattern.astype(np.float64)
+        bend[rows, y] = self.moreau.shared(pattern.sum(axis=1), pinned)
+        return bend
+
+    def bent(self, A: Array, y: Array, D: Array) -> Array:
+        """(E H E') d, H = (I - β 11')/ridge over free rivals, E their columns e_k - e_y."""
+        rows = np.arange(len(y))
+        U = A * (D - D[rows, y][:, None])
+        U[rows, y] = 0
+        U -= A * (A[rows, y] * U.sum(axis=1))[:, None]
+        U[rows, y] = 0
+        U /= U.dtype.type(self.moreau.ridge)
+        U[rows, y] = -U.sum(axis=1)
+        return U
+
+    def summed_hessian(self, bend: Array, y: Array, scale: Any) -> Array:
+        """The sum over rows of E H E' times ``scale``, (K, K)."""
+        K = bend.shape[1]
+        total = np.zeros((K, K))
+        for k in range(K):
+            own = y == k
+            F = bend[own]
+            shared = F[:, k].copy()
+            F[:, k] = 0
+            s = scale[own] if np.ndim(scale) else np.full((len(F), 1), scale)
+            H = (np.diag((F * s).sum(axis=0)) - (F * s * shared[:, None]).T @ F) / self.moreau.ridge
+            H[k] -= H.sum(axis=0)
+            H[:, k] -= H.sum(axis=1)
+            total += H
+        return (total + total.T) / 2

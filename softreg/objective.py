@@ -306,6 +306,16 @@ def certify_kernel(
     )
 
 
+def dual_kernel(block: Block, dual: Array, *, loss: Any, W: Array) -> tuple[Any, ...]:
+    """What `certify_kernel` sums, for the dual rows ``dual`` (off the true class)."""
+    Z = logits(block.X, W)
+    losses, G = loss.value_grad(Z, block.y)
+    V = loss.feasible(dual, block.y)
+    GV = weighted(block, np.hstack([G, V]))
+    gaps = loss.fenchel_young(Z, V, block.y)
+    return _total(block, losses), back_product(block.X, GV), GV.sum(axis=0), _total(block, gaps)
+
+
 # --- the objective ------------------------------------------------------------------------------------------------
 
 
@@ -357,7 +367,7 @@ class Objective:
             object.__setattr__(other, "moments", self.moments)
         return other
 
-    def _sum(self, passes: float, kernel: Any, *beside: Array, **known: Any) -> tuple[Any, ...]:
+    def _sum(self, passes: float, kernel: Any, *beside: Any, **known: Any) -> tuple[Any, ...]:
         self.count.add(passes)
         return self.rows.sum(partial(kernel, **known), *beside)
 
@@ -591,16 +601,19 @@ class Objective:
         K = self.shape[1]
         step = witness.step
         bend = self._room_for_bend() if local else []
-        loss, XGV, biases, gaps = self._sum(
-            1.5 if step is None else 2.0,
-            certify_kernel,
-            *bend,
-            loss=self.loss,
-            dual_loss=witness.loss(self.loss),
-            W=W,
-            with_step=None if step is None else np.hstack([W, step]),
-            lag=witness.lag,
-        )
+        if witness.dual is not None and witness.dual.shape == (self.rows.shape[0], K):
+            loss, XGV, biases, gaps = self._sum(1.5, dual_kernel, witness.dual, loss=self.loss, W=W)
+        else:  # of other data it proves nothing
+            loss, XGV, biases, gaps = self._sum(
+                1.5 if step is None else 2.0,
+                certify_kernel,
+                *bend,
+                loss=self.loss,
+                dual_loss=witness.loss(self.loss),
+                W=W,
+                with_step=None if step is None else np.hstack([W, step]),
+                lag=witness.lag,
+            )
         n = self.rows.total_weight
         loss, gaps = loss / n, gaps / n
         gaps += self.slack(W, max(loss, gaps))  # the dual point is as far from S as its terms are large

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg import __version__
-from softreg.certificate import Certificate, Witness
+from softreg.certificate import Certificate, DualRows, Witness
 from softreg.errors import DataError, ModelFileError, OutputError, UsageError
 from softreg.files import Path, atomic_write
 from softreg.losses import LOSSES
@@ -42,7 +42,7 @@ FORMAT = "softreg model"
 SCHEMA = 2
 
 _HEADER, _SUMS = "header.json", "sha256.txt"
-_ARRAYS = ("W", "mean", "scale", "step")
+_ARRAYS = ("W", "mean", "scale", "step", "dual")
 _STATUSES = ("certified", "stationary", "not_certified", "stopped_early", "separated", "diverged", "interrupted")
 #: Entries of X turned into float64 at a time.
 _BLOCK_ENTRIES = 1 << 18
@@ -195,7 +195,9 @@ class Model:
     def to_bytes(self) -> bytes:
         """The file's content: the same for the same model."""
         arrays = {"W": self.W, "mean": self.mean, "scale": self.scale}
-        arrays["step"] = None if self.witness is None else self.witness.step
+        if self.witness is not None:
+            arrays["step"] = self.witness.step
+            arrays["dual"] = None if self.witness.dual is None else self.witness.dual.entries
         members = {f"{name}.npy": _npy(array) for name, array in arrays.items() if array is not None}
         members[_HEADER] = json.dumps(self._header(), sort_keys=True, allow_nan=False).encode()
         sums = "".join(f"{hashlib.sha256(members[name]).hexdigest()}  {name}\n" for name in sorted(members))
@@ -491,7 +493,7 @@ def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
         "class_counts": np.array(counts),
         "objective": math.nan if objective is None else float(objective),
         "certificate": _read_certificate(header["certificate"]),
-        "witness": _read_witness(header["witness"], arrays.get("step"), settings["loss"]),
+        "witness": _read_witness(header, arrays, settings["loss"]),
         "status": header["status"],
         "message": header["message"],
         "solver": header["solver"],
@@ -547,15 +549,25 @@ def _read_certificate(value: Any) -> Certificate | None:
     return Certificate(value["kind"], **numbers)  # type: ignore[arg-type]
 
 
-def _read_witness(value: Any, step: Array | None, loss: str) -> Witness | None:
+def _read_witness(header: dict[str, Any], arrays: dict[str, Array], loss: str) -> Witness | None:
+    value, step, entries = header["witness"], arrays.get("step"), arrays.get("dual")
     if value is None:
-        _check(step is None, "array step")
+        _check(step is None and entries is None, "an array of the witness")
         return None
     _check(isinstance(value, dict) and set(value) == {"lag", "temperature", "envelope"}, "witness")
     _check(value["lag"] in (0, 1) and _number(value["temperature"]) and value["temperature"] >= 0, "witness")
     _check(value["temperature"] == 0 or loss != "softmax", "witness")  # only hinges have kinks to smooth
     _check(isinstance(value["envelope"], bool) and (value["temperature"] > 0 or not value["envelope"]), "witness")
-    return Witness(step, int(value["lag"]), float(value["temperature"]), value["envelope"])
+    dual = None
+    if entries is not None:
+        shape = header["n_rows"], arrays["W"].shape[1]
+        _check(loss != "softmax" and entries.ndim == 2 and entries.shape[1] == 3, "array dual")
+        rows, classes, v = entries.T
+        whole = (np.floor(entries[:, :2]) == entries[:, :2]).all()
+        inside = ((rows >= 0) & (rows < shape[0]) & (classes >= 0) & (classes < shape[1]) & (v >= 0)).all()
+        _check(whole and inside and (np.diff(rows) >= 0).all(), "array dual")
+        dual = DualRows(entries, shape)
+    return Witness(step, int(value["lag"]), float(value["temperature"]), value["envelope"], dual)
 
 
 def _read_history(value: Any) -> dict[str, list[Any]]:

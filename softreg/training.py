@@ -299,8 +299,9 @@ def train(
         raise ValueError(f"soft labels need loss softmax, not {settings.loss}")
     if n_classes is None:
         n_classes = y.shape[1] if y.ndim == 2 else int(y.max()) + 1
+    which = None
     if settings.solver not in ONE_ROW_AT_A_TIME:
-        X, y, weight = without_repeats(X, y, weight)
+        X, y, weight, which = without_repeats(X, y, weight)
     problem = build(X, y, weight, settings, n_classes)
     objective = problem.objective
     solver, reason = make_solver(
@@ -348,6 +349,8 @@ def train(
             witness=best.witness,
             message=describe(result.status, message, best.certificate, settings.target),
         )
+    if which is not None and result.witness.dual is not None:
+        result = replace(result, witness=replace(result.witness, dual=result.witness.dual.repeated(which)))
     separation = None
     if problem.alpha == 0 and settings.loss == "softmax" and result.status in (Status.STATIONARY, Status.NOT_CERTIFIED):
         separation = _separation(objective, result)

@@ -11,18 +11,16 @@ import scipy.optimize
 from scipy.optimize import linprog
 from sklearn.datasets import load_iris
 
-from benchmarks.generated import make_text
 from softreg.losses import CrammerSinger, WestonWatkins
 from softreg.minimise import Result, minimise
 from softreg.moreau import Moreau
 from softreg.objective import Objective
 from softreg.penalties import L2
-from softreg.rows import DenseRows, make_rows
+from softreg.rows import DenseRows
 from softreg.solvers.auto import choose
 from softreg.solvers.bends import Bends
 from softreg.solvers.hinge import HingePath
 from softreg.solvers.newton import Newton
-from softreg.solvers.row_space import RowSpace
 from softreg.solvers.smoothing import Smoothing
 from softreg.training import Settings, train
 from tests.kinds import ROWS, UNSMOOTHED, each, problem, random_problem, table
@@ -251,22 +249,6 @@ def test_without_a_penalty_the_optimum_is_that_of_a_linear_program(loss, columns
     least = linear_program(X, y, 3, one_slack_a_rival=loss == "weston_watkins")
     found = train(X, y, settings=Settings(loss=loss, alpha=0.0, tol=1e-6)).result.value
     assert least * (1 - 1e-9) <= found <= least * (1 + 1e-6)
-
-
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@each(UNSMOOTHED, "loss")
-def test_wide_sparse_text_is_solved_in_the_space_of_rows(loss: Any, fit_intercept: bool, monkeypatch: Any) -> None:
-    X, y = make_text(60, 300, 4)
-    monkeypatch.setattr("softreg.solvers.auto.WIDE", 200)
-    objective = Objective(make_rows(X, y, n_jobs=1), loss, L2(1e-2), fit_intercept)
-    solver, reason = choose(objective, TOL)
-    assert isinstance(solver, Smoothing)
-    assert isinstance(solver.inner, RowSpace)
-    assert "space of rows" in reason
-    result = minimise(objective, solver, tol=TOL, max_iter=3000)
-    assert result.status == "certified"
-    dense = Objective(make_rows(X.toarray(), y, n_jobs=1), loss, L2(1e-2), fit_intercept)
-    assert result.value == pytest.approx(solved(dense).value, rel=2 * TOL)
 
 
 @pytest.mark.parametrize("wide", [False, True])

@@ -29,7 +29,7 @@ def as_pairs(X, y):
 def test_each_row_once_where_it_was_first(sparse, dtype):
     X, y = table(sparse=sparse, dtype=dtype)
     weight = np.random.default_rng(0).random(len(y))
-    few, codes, weights = without_repeats(X, y, weight)
+    few, codes, weights, _ = without_repeats(X, y, weight)
     pairs = as_pairs(X, y)
     assert as_pairs(few, codes) == list(dict.fromkeys(pairs))
     assert few.dtype == X.dtype
@@ -44,7 +44,7 @@ def test_objective_and_gradient_are_the_same(sparse):
     X, y = table(sparse=sparse)
     W = np.random.default_rng(1).standard_normal((7, 3)) / 100
     value, gradient = build(X, y, None, Settings(), 3).objective.value_grad(W)
-    merged_value, merged_gradient = build(*without_repeats(X, y, None), Settings(), 3).objective.value_grad(W)
+    merged_value, merged_gradient = build(*without_repeats(X, y, None)[:3], Settings(), 3).objective.value_grad(W)
     assert merged_value == pytest.approx(value, rel=1e-12)
     np.testing.assert_allclose(merged_gradient, gradient, rtol=1e-9, atol=1e-11)
 
@@ -52,7 +52,7 @@ def test_objective_and_gradient_are_the_same(sparse):
 @pytest.mark.parametrize("loss", ["softmax", "crammer_singer"])
 def test_fit_of_repeated_rows_is_that_of_weighted_ones_to_the_bit(loss):
     X, y = table()
-    one, codes, times = without_repeats(X, y, None)
+    one, codes, times, _ = without_repeats(X, y, None)
     assert len(one) < len(X)
     settings = Settings(loss=loss, alpha=1e-2)
     many, few = train(X, y, settings=settings), train(one, codes, times, settings)
@@ -80,7 +80,7 @@ def test_labels_tell_rows_apart_and_the_two_zeros_do_not():
     X = np.zeros((4000, 1))
     X[::2] = -0.0
     y = np.repeat([0, 1], 2000)
-    few, codes, weights = without_repeats(X, y, None)
+    few, codes, weights, _ = without_repeats(X, y, None)
     assert len(few) == 2
     assert codes.tolist() == [0, 1]
     assert weights.tolist() == [2000.0, 2000.0]

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from softreg.certificate import Certificate, Witness
+from softreg.certificate import Certificate, DualRows, Witness
 from softreg.errors import DataError, ModelFileError, OutputError, UsageError
 from softreg.store import Model, check_replaceable, is_model
 from softreg.tables import Recipe
@@ -196,6 +196,37 @@ def test_the_witness_of_a_hinge_comes_back(envelope):
     model = a_model(settings_json={**SETTINGS, "loss": "crammer_singer"}, witness=witness)
     again = Model.from_bytes(model.to_bytes(), "file").witness
     assert (again.lag, again.temperature, again.envelope) == (0, 0.5, envelope)
+
+
+HINGE = {**SETTINGS, "loss": "crammer_singer"}
+DUAL = np.array([[0.0, 1, 0.5], [0, 2, 0.25], [3, 0, 1]])
+
+
+def test_the_dual_rows_of_a_hinge_come_back():
+    witness = Witness(dual=DualRows(DUAL, (5, 3)))
+    model = a_model(settings_json=HINGE, witness=witness, n_rows=5)
+    again = Model.from_bytes(model.to_bytes(), "file").witness.dual
+    assert again.shape == (5, 3)
+    np.testing.assert_array_equal(again.entries, DUAL)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        DUAL[::-1].copy(),
+        DUAL[:, :2].copy(),
+        DUAL[0],
+        -DUAL,
+        *(DUAL + np.array(change) for change in ([9, 0, 0], [0, 9, 0], [-1, 0, 0], [0.5, 0, 0])),
+    ],
+)
+def test_dual_rows_that_softreg_never_writes_are_refused(entries):
+    model = a_model(settings_json=HINGE, witness=Witness(dual=DualRows(entries, (5, 3))), n_rows=5)
+    with pytest.raises(ModelFileError, match="array dual is not as softreg writes it"):
+        Model.from_bytes(model.to_bytes(), "file")
+    softmax = a_model(witness=Witness(dual=DualRows(DUAL, (5, 3))), n_rows=5)
+    with pytest.raises(ModelFileError, match="array dual"):
+        Model.from_bytes(softmax.to_bytes(), "file")
 
 
 def test_every_beginning_of_a_file_is_refused():

@@ -118,15 +118,17 @@ class Rows(ABC):
         for start in range(0, len(order), size):
             yield self.block(np.sort(order[start : start + size]))
 
-    def sum(self, kernel: Kernel, *beside: Array) -> tuple[Any, ...]:
+    def sum(self, kernel: Kernel, *beside: Any) -> tuple[Any, ...]:
         """The entry-by-entry sum of ``kernel(block, ...)`` over all blocks, in float64.
 
-        ``beside``: arrays (n, …) kept beside the rows; the kernel is given its block's part of each, to read or fill.
+        ``beside``: arrays (n, …), or what gives them when sliced, kept beside the rows; the kernel is given its block's
+        part of each, to read or fill.
         """
         size = self.block_rows
         n_blocks = -(-self.shape[0] // size)
         if n_blocks == 1:
-            return tuple(_add([], kernel(self.block(slice(0, self.shape[0])), *beside)))
+            whole = slice(0, self.shape[0])
+            return tuple(_add([], kernel(self.block(whole), *(array[whole] for array in beside))))
         per_group = -(-n_blocks // MAX_GROUPS)
         starts = range(0, self.shape[0], per_group * size)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,16 @@ MOSTLY_NEW = 0.9
 WORTH_IT = 0.6
 
 
-def without_repeats(X: Any, y: Array, weight: Array | None) -> tuple[Any, Array, Array | None]:
+class Distinct(NamedTuple):
+    """Rows, targets and weights, and of each row there was (n,) which of these it is; None: all are as they were."""
+
+    X: Any
+    y: Array
+    weight: Array | None
+    which: Array | None = None
+
+
+def without_repeats(X: Any, y: Array, weight: Array | None) -> Distinct:
     """``X, y, weight`` with each repeated row once, of its repetitions' total weight, where that saves much.
 
     Every sum over rows is the same but for rounding, and so are the optimum and its certificate.  The first of
@@ -35,19 +44,20 @@ def without_repeats(X: Any, y: Array, weight: Array | None) -> tuple[Any, Array,
 
     Returns
     -------
-    X, y, weight
+    Distinct
     """
     n, p = X.shape
     sparse = hasattr(X, "indptr")
     if y.ndim == 2 or n < FEW_ROWS or (sparse and not X.has_canonical_format):
-        return X, y, weight
+        return Distinct(X, y, weight)
     few = np.linspace(0, n - 1, min(n, LOOKED_AT)).astype(np.intp)
     if len(_firsts(_fingerprints(X[few], y[few]))[0]) > MOSTLY_NEW * len(few):
-        return X, y, weight
+        return Distinct(X, y, weight)
     first, which = _firsts(_fingerprints(X, y))
     if not p <= len(first) <= WORTH_IT * n or not _equal(X, y, first[which]):
-        return X, y, weight
-    return X[first], y[first], np.bincount(which, weights=weight, minlength=len(first)).astype(np.float64)
+        return Distinct(X, y, weight)
+    total = np.bincount(which, weights=weight, minlength=len(first)).astype(np.float64)
+    return Distinct(X[first], y[first], total, which)
 
 
 def _firsts(prints: Array) -> tuple[Array, Array]:

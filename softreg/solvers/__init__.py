@@ -9,6 +9,7 @@ from softreg.solvers.gradient_descent import GradientDescent
 from softreg.solvers.growing import Growing
 from softreg.solvers.hinge import HingePath
 from softreg.solvers.lbfgs import LBFGS
+from softreg.solvers.multipliers import Multipliers
 from softreg.solvers.newton import Newton
 from softreg.solvers.smoothing import Smoothing
 from softreg.solvers.stochastic import SGD, Adam
@@ -21,6 +22,7 @@ __all__ = [
     "GradientDescent",
     "Growing",
     "HingePath",
+    "Multipliers",
     "Newton",
     "Smoothing",
     "choose",
@@ -66,6 +68,6 @@ def make_solver(
         solver = Adam(learning_rate, batch_size, seed=seed)
     else:
         raise ValueError(f"solver={name!r}: one of {', '.join(SOLVERS)}")
-    if not objective.loss.smooth and not isinstance(solver, SGD | Adam | Smoothing | HingePath):
+    if name != "auto" and not objective.loss.smooth and not isinstance(solver, SGD | Adam):
         solver = Smoothing(solver)
     return solver, reason

@@ -9,13 +9,14 @@ from softreg.minimise import Solver
 from softreg.objective import Objective
 from softreg.solvers.growing import Growing
 from softreg.solvers.hinge import HingePath
+from softreg.solvers.multipliers import Multipliers
 from softreg.solvers.newton import DIRECT_LIMIT, Newton
 from softreg.solvers.row_space import RowSpace
 from softreg.solvers.smoothing import Smoothing
 
 #: Weights up to which the Hessian is formed by `auto`.
 EXACT_WEIGHTS = 100
-#: Features of sparse data beyond which a hinge's bends have only a diagonal preconditioner.
+#: Features of sparse data beyond which the bends of `HingePath` have only a diagonal preconditioner.
 WIDE = 2000
 
 IN_ROWS = "fewer rows than features, so Newton's steps in the space of rows"
@@ -24,20 +25,19 @@ IN_ROWS = "fewer rows than features, so Newton's steps in the space of rows"
 def choose(objective: Objective, accuracy: float = 0.0) -> tuple[Solver, str]:
     """A solver for this objective and the reason, one clause; depends on shape and options only.
 
-    Hinges, squared ones too, have kinks: where there is a penalty they are smoothed by their Moreau envelope, whose
-    rows bend only near a kink; without one, or on wide sparse data, by falling temperature.
+    Hinges, squared ones too, have kinks.  Where there is a penalty they are smoothed by their Moreau envelope, whose
+    rows bend only near a kink: ever less; or, on wide sparse data, about a dual point that follows.  Without a penalty
+    they are smoothed by falling temperature.
     """
     solver, reason = _by_size(objective, accuracy)
     if isinstance(objective.loss, Softmax):
         return solver, reason
-    wide = hasattr(objective.rows.X, "indptr") and objective.rows.shape[1] > WIDE
-    if objective.penalty.alpha > 0 and not objective.loss.temperature > 0 and not wide:  # type: ignore[attr-defined]
-        small = np.prod(objective.shape) <= DIRECT_LIMIT
-        path = HingePath(rest=Smoothing(Newton(accuracy=accuracy)) if small else None)
-        return path, "a hinge with a penalty, so Newton's steps along its Moreau envelopes"
-    if wide and RowSpace.is_narrower(objective):
-        return Smoothing(RowSpace(accuracy), far=1e-2), f"{IN_ROWS}, the hinge smoothed ever less"
-    return Smoothing(solver), f"{reason}, the hinge smoothed ever less"
+    if not objective.penalty.alpha > 0 or objective.loss.temperature > 0:  # type: ignore[attr-defined]
+        return Smoothing(solver), f"{reason}, the hinge smoothed ever less"
+    if hasattr(objective.rows.X, "indptr") and objective.rows.shape[1] > WIDE:
+        return Multipliers(), "a hinge on wide sparse data, so the method of multipliers in the space of rows"
+    path = HingePath(rest=Smoothing(Newton(accuracy=accuracy)) if np.prod(objective.shape) <= DIRECT_LIMIT else None)
+    return path, "a hinge with a penalty, so Newton's steps along its Moreau envelopes"
 
 
 def _by_size(objective: Objective, accuracy: float) -> tuple[Solver, str]:

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from softreg.certificate import Certificate, Witness
 from softreg.losses import Loss, Softmax
 from softreg.minimise import Iterate
+from softreg.moreau import Centred
 from softreg.objective import Objective
 from softreg.rows.products import Products
 from softreg.solvers.line_search import minimising
 
 Array = NDArray[Any]
 
+#: Least share of rows that the intercept takes to bend: with fewer, a step of its own would be longer than t.
+LEAST_BEND = 1e-3
 #: Rows up to which X X' itself is formed.
 GRAM_ROWS = 1000
 
@@ -39,10 +42,12 @@ class RowSpace:
     A small alpha is reached through larger ones, each step a few products: far from the optimum a Newton step for the
     final alpha is long and mostly wasted.  ``start`` times the mean square of a row over n is the first one.
 
-    ``accuracy``: the relative gap asked for; no step is solved for digits beyond it.
+    ``accuracy``: the relative gap asked for; no step is solved for digits beyond it.  Close in, a step is solved until
+    its residual adds less than the share ``residual`` of what it gains.
     """
 
     accuracy: float = 0.0
+    residual: float = 3e-2
     start: float = 1.0
     factor: float = 0.1
     approach: int = 20  # steps at one alpha on the way, at most
@@ -51,15 +56,10 @@ class RowSpace:
     name = "newton, in the space of rows"
 
     @staticmethod
-    def is_narrower(objective: Objective) -> bool:
-        """Fewer rows than features, and a penalty on every one of them."""
-        n, p = objective.rows.shape
-        return n < p and objective.penalty.alpha > 0
-
-    @staticmethod
     def suits(objective: Objective) -> bool:
-        """As `is_narrower`, with a loss that has curvature."""
-        return RowSpace.is_narrower(objective) and objective.loss.smooth
+        """Fewer rows than features, a penalty on every one of them, and a loss that has curvature."""
+        n, p = objective.rows.shape
+        return n < p and objective.penalty.alpha > 0 and objective.loss.smooth
 
     def iterates(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
         space = Space(objective, W0)
@@ -84,8 +84,8 @@ class RowSpace:
     def _approach(self, space: Space, here: Point, alpha: float) -> Point:
         """A point near the optimum at ``alpha``: the last step gained less than a tenth of F."""
         for _ in range(self.approach):
-            step = self._step(space, here, alpha)
-            found = self._searched(space, here, step, alpha)
+            step = self.step(space, here, alpha)
+            found = self.searched(space, here, step, alpha)
             if found is None:
                 break
             before, here = here, space.moved(here, step, found)
@@ -100,10 +100,10 @@ class RowSpace:
         W = None
         stalls, smallest = 0, np.inf
         while True:
-            step = self._step(space, here, alpha)
+            step = self.step(space, here, alpha)
             stalls = 0 if step.decrement < 0.5 * smallest else stalls + 1
             smallest = min(smallest, step.decrement)
-            t = self._searched(space, here, step, alpha)
+            t = self.searched(space, here, step, alpha)
             if t is None or stalls > 2:
                 arrived = step.decrement < 1e-12 * max(here.value, 1e-6 * objective.start)
                 if not space.light and (t is None or arrived):
@@ -120,7 +120,7 @@ class RowSpace:
             else:
                 yield Iterate(W, here.value, G, t)
 
-    def _searched(self, space: Space, here: Point, step: Step, alpha: float) -> float | None:
+    def searched(self, space: Space, here: Point, step: Step, alpha: float) -> float | None:
         """How far to go along the step."""
         if not step.decrement > 0:
             return None
@@ -133,7 +133,7 @@ class RowSpace:
         )
         return None if point is None else point.step
 
-    def _step(self, space: Space, here: Point, alpha: float) -> Step:
+    def step(self, space: Space, here: Point, alpha: float) -> Step:
         """H D ≈ -G by conjugate gradients: to a third of the gradient far out, ever better close in."""
         value = space.value(here, alpha)
         hessian = Curvature(space, here)
@@ -166,7 +166,7 @@ class RowSpace:
             if decrement > 1e-2 * value:
                 enough = 0.1 * start
             else:  # rho/(2 alpha) is what this residual adds to the gap of Newton's dual point
-                enough = 2 * alpha * max(3e-2 * decrement, 0.3 * self.accuracy * value)
+                enough = 2 * alpha * max(self.residual * decrement, 0.3 * self.accuracy * value)
             if rho <= enough:
                 break
             beta = dtype.type(rho / previous)
@@ -273,6 +273,10 @@ class Space:
             Z = self._forward(self.W0[:-1])
         return self._point(A, self.W0[-1], Z)
 
+    def again(self, here: Point) -> Point:
+        """The same point, for another loss of the objective."""
+        return self._point(here.A, here.b, here.Z)
+
     def _point(self, A: Array, b: Array, Z: Array) -> Point:
         loss, G = self.losses(Z[: self.n] + b)
         g = np.zeros_like(Z)
@@ -327,12 +331,15 @@ class Space:
         base, Z = before.Z[:n] + before.b, here.Z[:n] + here.b
         V = objective.loss.dual_point(base, rows.y, Z - base)
         gaps = objective.loss.fenchel_young(Z, V, rows.y)
-        V *= (1.0 if self.weight is None else self.weight) / rows.total_weight
         gap = float(gaps.sum() if rows.weight is None else rows.weight @ gaps) / rows.total_weight
-        objective.count.add(0.5)
-        A = self.products.backward(V)
         slack = objective.slack(W, max(here.loss, gap))
-        return objective.certificate_from(W, here.value, here.loss, G, A, V.sum(axis=0), gap + slack)
+        return objective.certificate_from(W, here.value, here.loss, G, *self.pulled(V), gap + slack)
+
+    def pulled(self, V: Array) -> tuple[Array, Array]:
+        """<x v'> (p, K) and <v> (K,) of dual rows."""
+        self.objective.count.add(0.5)
+        sV = V * ((1.0 if self.weight is None else self.weight) / self.objective.rows.total_weight)
+        return self.products.backward(sV), sV.sum(axis=0)
 
 
 class Curvature:
@@ -345,7 +352,13 @@ class Curvature:
         total = objective.rows.total_weight
         self.scale: Any = 1 / total if space.weight is None else (space.weight / total).astype(space.dtype)
         bend = self.loss.bend(here.Z[: space.n] + here.b, self.y)
-        self.inverse = np.linalg.pinv(summed_hessian(self.loss, bend, self.y, self.scale), rcond=1e-12, hermitian=True)
+        H = summed_hessian(self.loss, bend, self.y, self.scale)
+        if isinstance(self.loss, Centred):  # where no row bends the intercept still has somewhere to go
+            values, Q = np.linalg.eigh(H)
+            inverse = Q / np.maximum(values, LEAST_BEND / self.loss.moreau.ridge) @ Q.T
+        else:
+            inverse = np.linalg.pinv(H, rcond=1e-12, hermitian=True)
+        self.inverse: Array = inverse
         self.bend = bend.astype(space.dtype)
 
     def intercept(self, residual: Array) -> Array:
@@ -385,6 +398,8 @@ def summed_hessian(loss: Loss, bend: Array, y: Array, scale: Any) -> Array:
     if isinstance(loss, Softmax):
         S = bend * scale
         return np.diag(S.sum(axis=0)) - S.T @ bend
+    if isinstance(loss, Centred):
+        return loss.summed_hessian(bend, y, scale)
     K = int(np.max(y)) + 1 if y.ndim == 1 else y.shape[1]
     out = np.empty((K, K))
     for k in range(K):

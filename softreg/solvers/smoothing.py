@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from softreg.minimise import Iterate, Solver
@@ -20,9 +19,7 @@ class Smoothing:
     """Minimise F with max(·) smoothed at temperature t, warm-started, for t falling by ``factor`` (Nesterov 2005).
 
     The dual point of the smoothed loss is feasible for the plain one, so each iterate carries a certificate of
-    the *unsmoothed* objective; a temperature is left once its own part of that gap is the smaller one; and far out,
-    where smoothing moves F by more than ``far`` of it, once a step gains less than a third of that: for solvers whose
-    steps would arrive if they could.
+    the *unsmoothed* objective; a temperature is left once its own part of that gap is the smaller one.
     """
 
     inner: Solver
@@ -30,7 +27,6 @@ class Smoothing:
     factor: float = 0.3
     end: float = 1e-9
     limit: int = 2000
-    far: float = np.inf
 
     @property
     def name(self) -> str:
@@ -41,10 +37,8 @@ class Smoothing:
         first = True
         while temperature > self.end:
             smooth = objective.with_loss(objective.loss.smoothed(temperature))  # type: ignore[attr-defined]
-            before = np.inf
             for n, iterate in enumerate(self.inner.iterates(smooth, W)):
                 W = iterate.W
-                gain, before = before - iterate.value, iterate.value
                 if n == 0 and not first:
                     continue
                 first = False
@@ -58,8 +52,6 @@ class Smoothing:
                     settled = own.kkt <= 0.1 * temperature
                 else:
                     settled = own.gap <= 0.5 * here.certificate.gap
-                moved = abs(here.value - iterate.value)  # by smoothing
-                settled |= moved > self.far * here.value and gain <= 0.3 * moved
                 if settled or n >= self.limit:
                     break
             temperature *= self.factor
