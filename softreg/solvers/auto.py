@@ -35,7 +35,7 @@ def choose(objective: Objective, accuracy: float = 0.0) -> tuple[Solver, str]:
     if not objective.penalty.alpha > 0 or objective.loss.temperature > 0:  # type: ignore[attr-defined]
         return Smoothing(solver), f"{reason}, the hinge smoothed ever less"
     if hasattr(objective.rows.X, "indptr") and objective.rows.shape[1] > WIDE:
-        return Multipliers(), "a hinge on wide sparse data, so the method of multipliers in the space of rows"
+        return Multipliers(), "a hinge on wide sparse data, so smoothed about a dual point that follows"
     path = HingePath(rest=Smoothing(Newton(accuracy=accuracy)) if np.prod(objective.shape) <= DIRECT_LIMIT else None)
     return path, "a hinge with a penalty, so Newton's steps along its Moreau envelopes"
 
