@@ -560,7 +560,10 @@ class Objective:
         z = W[:-1].T @ moments.mean + W[-1]
         z_target = float(np.vdot(moments.cross, W[:-1]) + moments.target @ W[-1])
         corner = loss + max(self.loss.vertex_conjugate, 0.0) + z_target - float(u @ z)
-        mixed = (1 - mixing) * A + mixing * (moments.mean[:, None] * u - moments.cross)
+        mixed = moments.mean[:, None] * u
+        mixed -= moments.cross
+        mixed *= mixing
+        mixed += (1 - mixing) * A
         return mixed, 1 - mixing, mixing * max(corner, 0.0)
 
     def certificate_from(
@@ -589,10 +592,13 @@ class Objective:
         """What rounding may hide in the gap at W, where the mean loss is ``loss`` or less."""
         # The terms of a logit may be far larger than the logit: |x|·|W| + |b| is what rounding sees.  The mean over
         # rows of the first is <|x|>·|W|, at most RMS(x)·|W|: that is known, and does for all but wild columns.
-        largest = np.abs(W).max(axis=1)
-        slack = rounding_slack(float(largest[-1] + self.rms @ largest[:-1]), self.loss.steepness(loss))
+        # A row's length is no less than the largest of its entries, and sooner known.
+        length = np.sqrt(np.einsum("jk,jk->j", W, W))
+        slack = rounding_slack(float(length[-1] + self.rms @ length[:-1]), self.loss.steepness(loss))
         if slack <= SMALL_SLACK * self.start:
             return slack
+        largest = np.abs(W).max(axis=1)
+        slack = rounding_slack(float(largest[-1] + self.rms @ largest[:-1]), self.loss.steepness(loss))
         return min(slack, rounding_slack(float(largest[-1] + self.sizes @ largest[:-1])))
 
     def certify(self, W: Array, witness: Witness | None = None, *, local: bool = False) -> Evaluation:

@@ -32,6 +32,8 @@ class L2:
         return self.alpha if self.factor is None else self.alpha * np.asarray(self.factor)[:, None]
 
     def value(self, W: Array) -> float:
+        if self.factor is None:
+            return 0.5 * self.alpha * float(np.vdot(W, W))
         return 0.5 * float(np.vdot(self._strength() * W, W))
 
     def grad(self, W: Array) -> Array:
@@ -52,5 +54,8 @@ class L2:
     def conjugate_gap(self, W: Array, A: Array) -> float:
         """||alpha W + A||² / (2 alpha): exactly penalty(W) + penalty*(-A) + <A, W>, without cancellation."""
         strength = self._strength()
-        R = strength * W + A
+        R = strength * W
+        R += A
+        if self.factor is None:
+            return 0.5 / self.alpha * float(np.vdot(R, R))
         return 0.5 * float(np.vdot(R / strength, R))

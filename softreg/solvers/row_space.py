@@ -65,7 +65,7 @@ class RowSpace:
         space = Space(objective, W0)
         here = space.first()
         yield Iterate(W0, here.value, space.gradient(here))
-        if here.value > objective.start:
+        if W0.any() and here.value > objective.start:
             space = Space(objective, objective.zeros())
             here = space.first()
         if not here.A.any():
