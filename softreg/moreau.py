@@ -117,27 +117,45 @@ class Centred:
     name = "centred"
     smooth = True
 
-    def _slacks(self, Z: Array, y: Array) -> Array:
+    def look(self, Z: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Values (m,), v off the true class (m, K) and `bend`, from one projection."""
+        rows = np.arange(len(y))
         A = self.moreau.slacks(Z, y)
         A += self.moreau.t * self.start
-        return A
-
-    def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]:
-        A, rows = self._slacks(Z, y), np.arange(len(y))
-        V = self.moreau.project(A, y)[0]
+        V, pattern = self.moreau.project(A, y)
         values = self.moreau.terms(A, V)[0] - self.moreau.t / 2 * np.einsum("ij,ij->i", self.start, self.start)
-        V[rows, y] = -V.sum(axis=1)
-        return values, V
-
-    def bend(self, Z: Array, y: Array) -> Array:
-        """Where each row bends: 1 for rivals that are free, and for the true class the β of `Moreau.shared`."""
-        rows = np.arange(len(y))
-        pattern = self.moreau.project(self._slacks(Z, y), y)[1]
         pinned = pattern[rows, y]
         pattern[rows, y] = False
         bend = pattern.astype(np.float64)
         bend[rows, y] = self.moreau.shared(pattern.sum(axis=1), pinned)
-        return bend
+        return values, V, bend
+
+    def value_grad(self, Z: Array, y: Array) -> tuple[Array, Array]:
+        values, V, _ = self.look(Z, y)
+        V[np.arange(len(y)), y] = -V.sum(axis=1)
+        return values, V
+
+    def bend_columns(self, n_classes: int) -> int:
+        return n_classes
+
+    def bend(self, Z: Array, y: Array) -> Array:
+        """Where each row bends: 1 for rivals that are free, and for the true class the β of `Moreau.shared`."""
+        return self.look(Z, y)[2]
+
+    def bent_diagonal(self, A: Array, y: Array) -> Array:
+        rows = np.arange(len(y))
+        shared = A[rows, y]
+        F = A.copy()
+        F[rows, y] = 0
+        count = F.sum(axis=1)
+        F *= (1 - shared)[:, None]
+        F[rows, y] = count - shared * count**2
+        return F / self.moreau.ridge
+
+    def hessian(self, Z: Array, y: Array) -> Array:
+        """Of rows in the middle of a kink, wherever they are: what a preconditioner begins with."""
+        K = Z.shape[1]
+        return np.broadcast_to((np.eye(K) - 1 / K) / (2 * self.moreau.ridge), (len(Z), K, K))
 
     def bent(self, A: Array, y: Array, D: Array) -> Array:
         """(E H E') d, H = (I - β 11')/ridge over free rivals, E their columns e_k - e_y."""

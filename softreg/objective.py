@@ -371,7 +371,8 @@ class Objective:
         self.count.add(passes)
         return self.rows.sum(partial(kernel, **known), *beside)
 
-    def _gradient(self, XG: Array, bias: Array, W: Array) -> Array:
+    def full_gradient(self, XG: Array, bias: Array, W: Array) -> Array:
+        """F's gradient (p + 1, K) from the sums of x g' and of g over rows, g the loss's gradient in the logits."""
         G = np.empty(self.shape)
         G[:-1] = XG / self.rows.total_weight + self.penalty.grad(W[:-1])
         G[-1] = bias / self.rows.total_weight if self.fit_intercept else 0
@@ -474,7 +475,7 @@ class Objective:
         n, K = self.rows.total_weight, self.shape[1]
         losses, G = self.loss.value_grad(np.zeros((K, K)), np.arange(K))
         return Local(
-            float(losses[0]), self._gradient(n * self.moments.cross @ G, n * self.moments.target @ G, self.zeros())
+            float(losses[0]), self.full_gradient(n * self.moments.cross @ G, n * self.moments.target @ G, self.zeros())
         )
 
     def value(self, W: Array) -> float:
@@ -486,7 +487,7 @@ class Objective:
         """F(W) and its gradient (p + 1, K), in one pass."""
         loss, XG, bias = self._sum(1.0, value_grad_kernel, loss=self.loss, W=W)
         value = loss / self.rows.total_weight + self.penalty.value(W[:-1])
-        return value, self._gradient(XG, bias, W)
+        return value, self.full_gradient(XG, bias, W)
 
     @cached_property
     def light(self) -> Self:
@@ -497,7 +498,7 @@ class Objective:
         """F, its gradient and, where it fits in memory or is to be kept, what fixes its Hessian at W: one pass."""
         bend = self._room_for_bend(keep)
         loss, XG, bias = self._sum(1.0, value_grad_kernel, *bend, loss=self.loss, W=W)
-        return Local(loss / self.rows.total_weight + self.penalty.value(W[:-1]), self._gradient(XG, bias, W), *bend)
+        return Local(loss / self.rows.total_weight + self.penalty.value(W[:-1]), self.full_gradient(XG, bias, W), *bend)
 
     @property
     def bend_rows(self) -> int:
@@ -624,7 +625,7 @@ class Objective:
         loss, gaps = loss / n, gaps / n
         gaps += self.slack(W, max(loss, gaps))  # the dual point is as far from S as its terms are large
         value = loss + self.penalty.value(W[:-1])
-        G = self._gradient(XGV[:, :K], biases[:K], W)
+        G = self.full_gradient(XGV[:, :K], biases[:K], W)
         certificate = self.certificate_from(W, value, loss, G, XGV[:, K:] / n, biases[K:] / n, gaps)
         return Evaluation(value, G, loss, certificate, *bend)
 

@@ -24,8 +24,11 @@ from tests.kinds import ROWS, UNSMOOTHED, each, random_problem
 TOL = 1e-6
 
 
-def solved(objective: Objective, W0: Any = None, tol: float = TOL) -> Result:
-    return minimise(objective, Multipliers(), W0, tol=tol, max_iter=1000)
+both = pytest.mark.parametrize("in_rows", [True, False], ids=["in rows", "in weights"])
+
+
+def solved(objective: Objective, in_rows: bool = True, W0: Any = None, tol: float = TOL) -> Result:
+    return minimise(objective, Multipliers(in_rows), W0, tol=tol, max_iter=1000)
 
 
 def words(loss: Any, fit_intercept: bool = True, alpha: float = 1e-2, weight: Any = None, **options: Any) -> Objective:
@@ -33,13 +36,16 @@ def words(loss: Any, fit_intercept: bool = True, alpha: float = 1e-2, weight: An
     return Objective(make_rows(X, y, weight, n_jobs=1, **options), loss, L2(alpha), fit_intercept)
 
 
+@both
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @each(UNSMOOTHED, "loss")
 @each(ROWS, "rows")
-def test_every_hinge_is_certified_on_every_kind_of_rows(rows: Any, loss: Any, fit_intercept: bool) -> None:
+def test_every_hinge_is_certified_on_every_kind_of_rows(
+    rows: Any, loss: Any, fit_intercept: bool, in_rows: bool
+) -> None:
     X, y, weight = random_problem(3)
     objective = Objective(rows.make(X, y, weight, n_jobs=1), loss, L2(1e-2), fit_intercept)
-    result = solved(objective, tol=1e-4)
+    result = solved(objective, in_rows, tol=1e-4)
     assert result.status is Status.CERTIFIED
     again = objective.certify(result.W, result.witness)
     assert again.value == pytest.approx(result.value, rel=1e-12)
@@ -47,26 +53,30 @@ def test_every_hinge_is_certified_on_every_kind_of_rows(rows: Any, loss: Any, fi
     assert fit_intercept or not result.W[-1].any()
 
 
+@both
 @pytest.mark.parametrize("alpha", [1.0, 1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @each(UNSMOOTHED, "loss")
-def test_the_optimum_is_the_one_that_the_envelopes_path_finds(loss: Any, fit_intercept: bool, alpha: float) -> None:
+def test_the_optimum_is_the_one_that_the_envelopes_path_finds(
+    loss: Any, fit_intercept: bool, alpha: float, in_rows: bool
+) -> None:
     objective = words(loss, fit_intercept, alpha)
-    result = solved(objective)
+    result = solved(objective, in_rows)
     assert result.status is Status.CERTIFIED
     path = minimise(objective, HingePath(), tol=TOL)
     assert path.status is Status.CERTIFIED
     assert abs(result.value - path.value) <= 1.01 * TOL * max(result.value, 1e-6 * objective.start)
 
 
+@both
 @each(UNSMOOTHED, "loss")
-def test_rows_without_weight_and_a_start_elsewhere_change_nothing(loss: Any) -> None:
+def test_rows_without_weight_and_a_start_elsewhere_change_nothing(loss: Any, in_rows: bool) -> None:
     weight = np.random.default_rng(0).integers(0, 3, 60).astype(float)
     weight[:8] = 1
     objective = words(loss, weight=weight)
-    cold = solved(objective)
+    cold = solved(objective, in_rows)
     W0 = np.random.default_rng(1).normal(size=cold.W.shape)
-    warm = solved(objective, W0)
+    warm = solved(objective, in_rows, W0)
     assert cold.status is warm.status is Status.CERTIFIED
     assert warm.value == pytest.approx(cold.value, rel=2 * TOL)
 
@@ -81,19 +91,29 @@ def test_wide_sparse_data_are_what_auto_chooses_it_for(loss: Any, monkeypatch: A
     X, y = make_text(60, 300, 4)
     dense = Objective(make_rows(X.toarray(), y, n_jobs=1), loss, L2(1e-2))
     assert isinstance(choose(dense, TOL)[0], HingePath)
+    monkeypatch.setattr("softreg.solvers.auto.MANY_ROWS", 60)
+    monkeypatch.setattr("softreg.solvers.auto.WEIGHTS_LIMIT", 1000)
+    solver, reason = choose(dense, TOL)
+    assert solver == Multipliers(in_rows=False)
+    assert "many rows and weights" in reason
 
 
-def test_columns_of_zeros_end_at_once() -> None:
+@both
+def test_columns_of_zeros_end_at_once(in_rows: bool) -> None:
     X, y = make_text(60, 300, 4)
     objective = Objective(SparseRows(0 * X, y, n_jobs=1), CrammerSinger(), L2(1e-2))
-    assert solved(objective).status is Status.CERTIFIED
+    assert solved(objective, in_rows).status is Status.CERTIFIED
 
 
-def test_the_same_bits_on_any_number_of_threads(monkeypatch: Any) -> None:
+@both
+def test_the_same_bits_on_any_number_of_threads(in_rows: bool, monkeypatch: Any) -> None:
     monkeypatch.setattr("softreg.rows.products.TILE_ENTRIES", 500)
+    monkeypatch.setattr("softreg.rows.blocks.BLOCK_ENTRIES", 2000)
+    monkeypatch.setattr("softreg.rows.blocks.MANY_ENTRIES", 0)
     X, y = make_text(60, 300, 4)
     first, second = (
-        solved(Objective(SparseRows(X, y, n_jobs=jobs), CrammerSinger(), L2(1e-3)), tol=1e-4) for jobs in (1, 3)
+        solved(Objective(SparseRows(X, y, n_jobs=jobs), CrammerSinger(), L2(1e-3)), in_rows, tol=1e-4)
+        for jobs in (1, 3)
     )
     assert first.W.tobytes() == second.W.tobytes()
     assert first.witness.dual.entries.tobytes() == second.witness.dual.entries.tobytes()
@@ -124,10 +144,12 @@ def test_gradient_and_hessian_are_the_values_derivatives(loss: Any) -> None:
 
 
 @each(UNSMOOTHED, "loss")
-def test_the_summed_hessian_is_the_sum_of_the_hessians(loss: Any) -> None:
+def test_diagonal_and_sum_of_the_hessians_are_theirs(loss: Any) -> None:
     envelope, Z, y, _ = centred(loss)
     bend = envelope.bend(Z, y)
     scale = np.random.default_rng(2).random((len(y), 1))
+    diagonal = np.column_stack([envelope.bent(bend, y, np.broadcast_to(e, Z.shape)) @ e for e in np.eye(5)])
+    np.testing.assert_allclose(envelope.bent_diagonal(bend, y), diagonal, atol=1e-12)
     columns = [(envelope.bent(bend, y, np.broadcast_to(e, Z.shape)) * scale).sum(axis=0) for e in np.eye(5)]
     np.testing.assert_allclose(envelope.summed_hessian(bend, y, scale), np.column_stack(columns), atol=1e-12)
 

@@ -37,10 +37,11 @@ class TruncatedStep:
     Products are in float32 where X holds no more digits, for as long as ``light``.
     """
 
-    def __init__(self, objective: Objective, accuracy: float = 0.0, limit: int = 500) -> None:
+    def __init__(self, objective: Objective, accuracy: float = 0.0, limit: int = 500, residual: float = 0.01) -> None:
         self.objective = objective
         self.accuracy = accuracy
         self.limit = limit
+        self.residual = residual
         self.light = True
         self.precondition: Callable[[Array], Array] | None = None
         self.few: Objective | None = None
@@ -140,7 +141,7 @@ class TruncatedStep:
         residual_gap = 0.5 * float((1 / strength) @ np.einsum("jk,jk->j", R[:-1], R[:-1]))
         if not balanced and self.objective.fit_intercept:  # what the repair of a dual point will cost
             residual_gap += float((np.abs(R[-1]) / self.objective.moments.target).max()) * self.objective.start
-        asked = 0.1 * max(0.1 * decrement, max(0.3 * self.accuracy, 1e-14) * value)
+        asked = max(self.residual * decrement, 0.1 * max(0.3 * self.accuracy, 1e-14) * value)
         return rho <= floor * start or (residual_gap <= asked and rho <= 0.1 * start)
 
 

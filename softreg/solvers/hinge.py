@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.certificate import Witness
-from softreg.losses import CrammerSinger
 from softreg.minimise import Iterate, Solver
 from softreg.moreau import Moreau
 from softreg.objective import Objective, back_product, logits
 from softreg.rows import Block
-from softreg.solvers.ascent import CURVATURE, curvature, rough_start
-from softreg.solvers.bends import WEIGHTS_LIMIT, Bends
+from softreg.solvers.bends import Bends
 
 Array = NDArray[Any]
 
@@ -24,8 +22,6 @@ Array = NDArray[Any]
 CHUNK = 4096
 #: Width of a kink in units of t: what rounding may hide, and more while steps are cut short.
 NARROW = 1e-4
-#: Rows from which on a start from the dual is worth it where no factor over the weights is.
-MANY_ROWS = 10000
 #: The smallest t to start from, where columns are next to nothing and intercepts alone move margins.
 LEAST = 1e-4
 #: The smallest t at which a given W is looked for on the path.
@@ -38,8 +34,8 @@ class HingePath:
 
     From t so large that W stays near 0, a predictor solves for the next t with every row's pattern as it is - exact
     until a row starts or stops to bend - and Newton steps correct it (Allgower & Georg 2003).  Rows without a kink
-    nearby enter no system.  Many rows under the Crammer-Singer hinge start further down, from `rough_start`.
-    Where kinks lie so close together that steps stop at each, the ``rest`` is left to another solver.
+    nearby enter no system.  Where kinks lie so close together that steps stop at each, the ``rest`` is left to another
+    solver.
     """
 
     rest: Solver | None = None
@@ -61,10 +57,6 @@ class HingePath:
 
     def _follow(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
         path = _Path(objective, W0 - W0.mean(axis=1, keepdims=True))
-        if not W0.any() and _has_rough_start(objective):
-            path.look(Moreau(objective.loss, path.largest()))  # type: ignore[arg-type]
-            yield path.iterate(Moreau(objective.loss, path.largest()), None)  # type: ignore[arg-type]
-            path = _Path(objective, rough_start(objective))
         moreau = Moreau(objective.loss, path.nearest() if path.W.any() else path.largest())  # type: ignore[arg-type]
         path.look(moreau)
         yield path.iterate(moreau, None)
@@ -89,13 +81,6 @@ class HingePath:
                         return
             factor = self.factor if n <= 5 else min(2 * factor, 0.5) if n > 12 else factor
             moreau = path.predict(moreau, max(factor, 0.3) if path.smoothing < 1e-4 * path.value else factor)
-
-
-def _has_rough_start(objective: Objective) -> bool:
-    """Whether Newton's systems at large t, where most rows bend, would cost more than epochs over their dual."""
-    loss = objective.loss
-    many = objective.rows.shape[0] >= MANY_ROWS and np.prod(objective.shape) > WEIGHTS_LIMIT
-    return bool(many) and isinstance(loss, CrammerSinger) and not loss.squared and curvature(objective) <= CURVATURE
 
 
 class _Path:
