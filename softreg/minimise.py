@@ -196,7 +196,7 @@ def minimise(
                 iterate, status, message = None, Status.DIVERGED, str(error)
             if iterate is not None:
                 finite = np.isfinite(iterate.value) and np.isfinite(iterate.gradient).all()
-                iterate = _with_certificate(objective, iterate) if finite else replace(iterate, certificate=None)
+                iterate = _with_certificate(objective, iterate, tol) if finite else replace(iterate, certificate=None)
             seconds += time.perf_counter() - started
             if iterate is None:
                 break
@@ -254,11 +254,11 @@ def minimise(
     )
 
 
-def _with_certificate(objective: Objective, iterate: Iterate) -> Iterate:
-    """The better of the natural certificate and the one the solver gave."""
+def _with_certificate(objective: Objective, iterate: Iterate, tol: float) -> Iterate:
+    """The solver's own certificate where that will do, else the better of it and the natural one."""
     given = iterate.certificate
-    if given is not None and not objective.loss.smooth:
-        return iterate  # the gradient at hand belongs to a smoothed loss: only the solver's own point proves
+    if given is not None and (given.meets(tol) or not objective.loss.smooth):
+        return iterate  # of a hinge the gradient at hand is a smoothed loss's: only the solver's own point proves
     natural = objective.natural_certificate(iterate.W, iterate.value, iterate.gradient)
     if given is not None and (given.kind == "kkt" or given.value <= natural.value):
         return iterate

@@ -199,6 +199,12 @@ def moments_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
     """Sums of t and x t'; of x they are the sum over classes."""
     if block.y.ndim == 2:
         T = block.y
+    elif hasattr(block.X, "indptr"):  # one class a row: an entry is added once, not once a class
+        X, y = block.X, np.repeat(block.y, np.diff(block.X.indptr))
+        cross = np.bincount(
+            X.indices * np.int64(n_classes) + y, _weighted_entries(X, block), minlength=X.shape[1] * n_classes
+        )
+        return np.bincount(block.y, block.weight, minlength=n_classes), cross.reshape(-1, n_classes)
     else:
         T = np.zeros((n_classes, len(block.y))).T
         T[np.arange(len(block.y)), block.y] = 1
@@ -228,8 +234,8 @@ def lifted_kernel(block: Block, *, of: Any, columns: Array, **known: Any) -> tup
 def squares_kernel(block: Block) -> tuple[Any, ...]:
     """Sum of x² of sparse rows."""
     # Not X.power(2): it sorts and merges entries in place, and a sparse block's indices are the caller's own.
-    s = np.ones(block.X.shape[0]) if block.weight is None else block.weight
-    return (back_product(_squares(block.X), s[:, None])[:, 0],)
+    X = _squares(block.X)
+    return (np.bincount(X.indices, _weighted_entries(X, block), minlength=X.shape[1]),)
 
 
 def _squares(X: Any) -> Any:
@@ -242,6 +248,11 @@ def sizes_kernel(block: Block) -> tuple[Any, ...]:
     """Sum of |x|."""
     s = np.ones(block.X.shape[0]) if block.weight is None else block.weight
     return (back_product(abs(block.X), s[:, None])[:, 0],)
+
+
+def _weighted_entries(X: Any, block: Block) -> Array:
+    """The entries of sparse X times their rows' weights."""
+    return X.data if block.weight is None else X.data * np.repeat(block.weight, np.diff(X.indptr))
 
 
 def spread_kernel(block: Block, mean: Array) -> tuple[Any, ...]:

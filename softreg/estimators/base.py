@@ -284,7 +284,8 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._set_certificate(result.certificate)
         self.separation_ = trained.separation
         self.status_ = str(result.status)
-        self.message_ = sentence(trained, targets.classes.tolist(), self._feature_names())
+        names = self._feature_names() if trained.separation else []
+        self.message_ = sentence(trained, targets.classes.tolist(), names)
 
     def _set_certificate(self, certificate: Certificate | None) -> None:
         """The certificate and its numbers, NaN where there are none."""

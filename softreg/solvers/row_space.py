@@ -64,7 +64,7 @@ class RowSpace:
     def iterates(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
         space = Space(objective, W0)
         here = space.first()
-        yield Iterate(W0, here.value, space.gradient(here))
+        yield Iterate(W0, here.value, space.gradient(here) if W0.any() else objective.at_zero().gradient)
         if W0.any() and here.value > objective.start:
             space = Space(objective, objective.zeros())
             here = space.first()
