@@ -540,11 +540,18 @@ class Objective:
 
     def intercept_hvp(self, bend: Array, c: Array) -> Array:
         """The Hessian in the intercepts alone times c (K,): no product with X."""
-        rows, total = self.rows, np.zeros(len(c))
+        return self._over_bends(lambda A, y: self.loss.bent(A, y, np.broadcast_to(c, (len(A), len(c)))), bend)
+
+    def intercept_curvature(self, bend: Array) -> Array:
+        """(K,) that Hessian's diagonal: each class's mean curvature."""
+        return self._over_bends(self.loss.bent_diagonal, bend)
+
+    def _over_bends(self, of: Any, bend: Array) -> Array:
+        """The mean over rows of ``of(bend, y)``, some rows at a time."""
+        rows, total = self.rows, np.zeros(self.shape[1])
         for start in range(0, len(bend), INTERCEPT_ROWS):
             part = slice(start, start + INTERCEPT_ROWS)
-            A, y = bend[part].astype(np.float64, copy=False), rows.y[part]
-            U = self.loss.bent(A, y, np.broadcast_to(c, (len(A), len(c))))
+            U = of(bend[part].astype(np.float64, copy=False), rows.y[part])
             total += U.sum(axis=0) if rows.weight is None else rows.weight[part] @ U
         return total / rows.total_weight
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,7 @@ from numpy.typing import NDArray
 from softreg.objective import Local, Objective
 from softreg.rows.order import class_order
 from softreg.solvers.line_search import CLOSE, TINY
-from softreg.solvers.precondition import (
-    ClassPreconditioner,
-    HessianPreconditioner,
-    Preconditioner,
-    curvatures,
-)
+from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, Preconditioner
 
 Array = NDArray[Any]
 
@@ -151,8 +145,8 @@ def balance(objective: Objective, bend: Array, residual: Array, limit: int = 30)
     What is left of that mean a certificate pays for dearly (`certificate.repair`); this costs no product with X.
     Conjugate gradients, each class in units of its own curvature: a rare one has little.
     """
-    (diagonal,) = objective.rows.sum(partial(curvatures, objective.loss), bend)
-    diagonal = np.where(diagonal > 0, diagonal, 1.0) / objective.rows.total_weight
+    diagonal = objective.intercept_curvature(bend)
+    diagonal = np.where(diagonal > 0, diagonal, 1.0)
     c = np.zeros_like(residual)
     R = residual - residual.mean()
     P = R / diagonal

@@ -12,7 +12,7 @@ from scipy.linalg.lapack import dpotri, spotri
 from scipy.sparse import diags_array
 
 from softreg.losses import Loss
-from softreg.objective import Objective, weighted
+from softreg.objective import Objective
 from softreg.rows import Block
 from softreg.solvers.cholesky import factor_positive, solve_factored
 from softreg.solvers.coordinates import Coordinates
@@ -59,9 +59,8 @@ class Preconditioner:
 
     def follow(self, objective: Objective, bend: Array) -> None:
         """Take the curvature that the loss has now, unless it is near what is known."""
-        (found,) = objective.rows.sum(partial(curvatures, objective.loss), bend)
-        K = len(found)
-        found *= K / ((K - 1) * objective.rows.total_weight)
+        found = objective.intercept_curvature(bend)
+        found *= len(found) / (len(found) - 1)
         if not 0.7 < found.mean() / self.curvature.mean() < 1.4:
             self._bend(np.maximum(found, 1e-6 * found.max(initial=0.0) or 1.0))
 
@@ -73,11 +72,6 @@ class Preconditioner:
             g[:-1] = solve_factored(self.factor, g[:-1])
         g[-1] /= self.curvature
         return self.coordinates.raw(g)
-
-
-def curvatures(loss: Loss, block: Block, bend: Array) -> tuple[Array]:
-    """Each class's curvature, over all rows of a block."""
-    return (weighted(block, loss.bent_diagonal(bend, block.y)).sum(axis=0, dtype=np.float64),)
 
 
 class ClassPreconditioner:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from softreg.objective import Local, Objective, back_product, logits, weighted
 from softreg.rows import Block
 from softreg.solvers.conjugate_gradient import TruncatedStep
 from softreg.solvers.line_search import minimising
-from softreg.solvers.precondition import HessianPreconditioner, curvatures
+from softreg.solvers.precondition import HessianPreconditioner
 from softreg.solvers.row_space import RowSpace, Space
 
 Array = NDArray[Any]
@@ -111,12 +110,15 @@ class _Damped(Objective):
     def intercept_hvp(self, bend: Array, c: Array) -> Array:
         return super().intercept_hvp(bend, c) + self.least * c
 
+    def intercept_curvature(self, bend: Array) -> Array:
+        return super().intercept_curvature(bend) + self.least
+
     def about(self, envelope: Centred, bend: Array) -> Objective:
         """The same rows under the envelope with those bends."""
-        (total,) = self.rows.sum(partial(curvatures, envelope), bend)  # type: ignore[arg-type]
-        few = total * envelope.moreau.ridge < FEW * self.rows.total_weight
+        plain = self._derived(loss=envelope, least=0.0)
+        few = plain.intercept_curvature(bend) * envelope.moreau.ridge < FEW
         least = np.where(few, FEW, ANY) / envelope.moreau.ridge
-        return self._derived(loss=envelope, least=least if self.fit_intercept else 0.0)
+        return plain._derived(least=least) if self.fit_intercept else plain
 
 
 class _Step(TruncatedStep):
