@@ -172,6 +172,7 @@ def bent_kernel(block: Block, bend: Array, *, loss: Loss, D: Array) -> tuple[Any
 #: Numbers of the largest array that `hessian_kernel` makes on its way: they stay in a near cache.
 HESSIAN_WORK = 1 << 17
 SPREAD_WORK = 1 << 15  # and `spread_kernel`
+GRAM_WORK = 1 << 18  # and `gram_kernel`
 
 
 def hessian_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array) -> tuple[Any, ...]:
@@ -270,11 +271,18 @@ def spread_kernel(block: Block, mean: Array) -> tuple[Any, ...]:
 
 def gram_kernel(block: Block, mean: Array, scale: Array) -> tuple[Any, ...]:
     """Sum of u u', u = (x - mean)/scale."""
-    X = block.X if isinstance(block.X, np.ndarray) else block.X.toarray()
-    U = (X - mean) / scale
-    if block.weight is not None:
-        U *= np.sqrt(block.weight)[:, None]
-    return (U.T @ U,)
+    m, p = block.X.shape
+    total = np.zeros((p, p))
+    step = max(16, GRAM_WORK // max(p, 1))
+    for start in range(0, m, step):
+        part = slice(start, start + step)
+        X = block.X[part] if isinstance(block.X, np.ndarray) else block.X[part].toarray()
+        U = X - mean
+        U /= scale
+        if block.weight is not None:
+            U *= np.sqrt(block.weight[part])[:, None]
+        total += U.T @ U
+    return (total,)
 
 
 def second_kernel(block: Block, W: Array) -> tuple[Any, ...]:

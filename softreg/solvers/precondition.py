@@ -27,6 +27,10 @@ CLASS_FACTORS = 1 << 25
 SMALL_FACTORS = 1 << 20
 #: Size of a column beyond which float32 may not hold its outliers.
 ROOM = 1e30
+#: Numbers of the rows that are multiplied at a time, on their way into a class's block: more take no less time.
+BLOCK_WORK = 1 << 19
+#: Rows of an inverse that are mirrored at a time.
+MIRRORED = 64
 
 
 class Preconditioner:
@@ -131,10 +135,11 @@ class ClassPreconditioner:
         mean, scale = self.coordinates.mean, self.coordinates.scale
         # Centred in the type of the products, where the largest column leaves room for its outliers.
         exact = max(np.abs(mean).max(initial=0.0), scale.max(initial=0.0)) > ROOM
-        step = max(1, (1 << 20) // q)
+        rows = objective.light.rows
+        step = max(1, BLOCK_WORK // q)
         for start in range(0, len(chosen), step):
             part = slice(start, start + step)
-            X = objective.rows.take(chosen[part])
+            X = rows.take(chosen[part])
             X = X if isinstance(X, np.ndarray) else X.toarray()
             U = np.empty((X.shape[0], q), dtype=dtype)
             if exact:
@@ -229,7 +234,11 @@ def inverse_positive(B: Array) -> Array:
     inverse, _ = (dpotri if double else spotri)(factor, lower=True, overwrite_c=True)
     inverse *= scale
     inverse *= scale[:, None]
-    return np.tril(inverse) + np.tril(inverse, -1).T
+    for j in range(0, len(inverse), MIRRORED):  # the upper triangle, in place
+        near = slice(j, j + MIRRORED)
+        inverse[near, j + MIRRORED :] = inverse[j + MIRRORED :, near].T
+        inverse[near, near] = np.tril(inverse[near, near]) + np.tril(inverse[near, near], -1).T
+    return inverse
 
 
 def leverage_scores(objective: Objective, coordinates: Coordinates, h: Array) -> Array:
