@@ -367,7 +367,7 @@ def _toml(value: Any) -> str:
         # A basic string: JSON's escapes are a part of TOML's, except that DEL must be escaped too.
         import json
 
-        return json.dumps(value).replace("\x7f", "\\u007f")
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
 
 

@@ -215,8 +215,10 @@ def measure(rows: Rows, loss: Loss, W: Array) -> Metrics:
     Raises
     ------
     DataError
-        Values so large that the logits overflow.
+        Values so large that the logits overflow, or no row of positive weight.
     """
+    if rows.shape[0] and not rows.total_weight > 0:
+        raise DataError("every row has weight 0: none to judge by")
     with one_thread_blas():
         total, counts, squares = rows.sum(partial(confusion_kernel, loss=loss, W=W))
     n = rows.total_weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -79,6 +80,8 @@ def short(value: float) -> str:
     ('1e-4', '1e-2', '0.05', '2e-6', '1', '0')
     """
     plain = f"{value:.4g}"
+    if not math.isfinite(value):
+        return plain
     mantissa, _, exponent = f"{value:.3e}".partition("e")
     powers = f"{float(mantissa):g}e{int(exponent)}"
     # Of equal length only 0.01, which is a power of ten and says so.

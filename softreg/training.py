@@ -94,7 +94,7 @@ class Settings:
         _check(not (self.squared and self.loss == "softmax"), "squared=True needs a hinge loss, not softmax")
         _check(np.isfinite(self.margin) and self.margin > 0, f"margin={self.margin!r}: a number above 0")
         _check(np.isfinite(self.alpha) and self.alpha >= 0, f"alpha={self.alpha!r}: a number, 0 or above")
-        _check(self.C is None or self.C > 0, f"C={self.C!r}: a number above 0")
+        _check(self.C is None or 0 < self.C < np.inf, f"C={self.C!r}: a number above 0 (no penalty is alpha=0)")
         both = self.C is not None and self.alpha != DEFAULT_ALPHA
         _check(not both, f"C={self.C!r} and alpha={self.alpha!r} set the same thing: give one of them")
         rate = self.learning_rate

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.datasets import load_iris, load_wine
-from sklearn.model_selection import RepeatedStratifiedKFold, ShuffleSplit
+from sklearn.decomposition import PCA
+from sklearn.model_selection import KFold, RepeatedStratifiedKFold, ShuffleSplit
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
@@ -344,7 +347,12 @@ def test_a_fit_that_is_not_certified_is_said_so():
         ({"metric": "calibration_error"}, "one of accuracy"),
         ({"X_test": X}, "both"),
         ({"X_test": X, "y_test": np.full(len(X), 9)}, "'9' is none of the classes"),
-        ({"X": X[:20]}, "20 rows and 150 labels"),
+        ({"X": X[:20]}, "inconsistent numbers of samples"),
+        ({"groups": np.arange(20)}, "inconsistent numbers of samples"),
+        ({"y": np.where(y == 2, np.nan, y)}, "NaN"),
+        ({"X_test": X[:, :3], "y_test": y}, "X_test has 3 columns, X has 4"),
+        ({"cv": ShuffleSplit(2, test_size=0.05, random_state=0)}, "make up folds"),
+        ({"estimators": [SoftmaxRegression(early_stopping=True), GaussianNB()]}, "early_stopping has no place"),
         ({"X": np.full((150, 2), "a")}, "not numbers"),
     ],
 )
@@ -413,3 +421,40 @@ def test_the_report_is_one_page_with_the_same_bytes_each_time(iris, tmp_path):
 def test_compare_is_public():
     assert softreg.compare is compare
     assert replace(Manner(), tune=True).tune
+
+
+def test_frames_of_any_columns_of_numbers_are_compared():
+    frame = pl.DataFrame({"long": X[:, 2] > 4, "wide": X[:, 3]})
+    done = compare([SoftmaxRegression(tol=1e-3), GaussianNB()], frame, y, cv=3, repeats=1, n_jobs=1)
+    assert all(model.error is None for model in done.models)
+
+
+def test_a_transformer_that_fails_fails_its_model_alone():
+    models = [make_pipeline(PCA(9), SoftmaxRegression(tol=1e-3)), GaussianNB(), SoftmaxRegression(tol=1e-3)]
+    done = compare(models, X, y, cv=3, repeats=1, n_jobs=1)
+    assert [model.error is None for model in done.models] == [False, True, True]
+    assert "n_components=9" in done.models[0].error
+
+
+def test_an_estimator_keeps_its_seed():
+    models = {
+        f"sgd {seed}": SoftmaxRegression(solver="sgd", batch_size=10, max_iter=3, random_state=seed) for seed in (1, 2)
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = compare(models, X, y, cv=3, repeats=1, n_jobs=1)
+    first, second = (model.scores["log_loss"].value for model in done.models)
+    assert first != second
+
+
+def test_the_order_of_folds_of_unequal_size_does_not_count():
+    order, edges = np.random.default_rng(0).permutation(150), (0, 75, 95, 115, 150)
+    cv = [(np.setdiff1d(order, order[a:b]), order[a:b]) for a, b in pairwise(edges)]
+    models = [SoftmaxRegression(tol=1e-3), GaussianNB()]
+    one, other = (compare(models, X, y, cv=splits, n_jobs=1).differences[0] for splits in (cv, cv[::-1]))
+    assert (one.low, one.high, one.p) == pytest.approx((other.low, other.high, other.p))
+
+
+def test_given_folds_are_not_called_stratified():
+    done = compare([SoftmaxRegression(tol=1e-3), GaussianNB()], X, y, cv=KFold(3, shuffle=True), n_jobs=1)
+    assert done.design.text == "3 folds as given, 1 repeat"

@@ -19,13 +19,14 @@ from softreg.errors import DataError, FitError, ModelFileError, OutputError, Sof
 from softreg.folds import folds
 from softreg.minimise import HISTORY_COLUMNS
 from softreg.store import Model
+from softreg.tables import TableOptions
 from softreg.text import short
 from softreg.training import Settings, train
 from softreg.workflows.history import read_history
 from softreg.workflows.inputs import read_training
-from softreg.workflows.preparing import metrics_of
+from softreg.workflows.preparing import metrics_of, prepare
 from softreg.workflows.splits import same_rows, split_rows
-from softreg.workflows.tuning import ALPHAS
+from softreg.workflows.tuning import ALPHAS, tune_prepared
 
 ROOT = Path(__file__).parent.parent
 IRIS, WINE, DIGITS = (str(ROOT / "data" / f"{name}.csv") for name in ("iris", "wine", "digits"))
@@ -637,7 +638,9 @@ def test_compare_keeps_groups_together(tmp_path):
         ({"models": "softmax,sklearn:GaussianNB:smooth=1"}, "unexpected keyword"),
         ({"metric": "acuracy"}, "did you mean accuracy?"),
         ({"features": "petal_lenght"}, "did you mean 'petal_length'?"),
-        ({"shape": "2by2"}, "28x28 say"),
+        ({"shape": "2by2"}, "such as 8x8"),
+        ({"shape": "²x2"}, "such as 8x8"),
+        ({"picture": "nope"}, "nope"),
         ({"shape": "3x3"}, "9 pixels, the table has 4 features"),
         ({"cv": 60}, "--cv 60: the table has 50 rows in the largest class"),
         ({"cv": 1}, "--cv 1: 2 or more"),
@@ -793,3 +796,92 @@ def test_a_hinge_is_ranked_by_its_scores_and_has_no_probabilities_to_rely_on(tmp
     assert all(one.auc > 0.9 for one in drawn.display.rankings.values())
     with pytest.raises(UsageError, match="no probabilities to rely on"):
         workflows.plot("reliability", [hinge_model, IRIS], str(tmp_path / "r.svg"))
+
+
+# --- rows that do not count, and rows that must not be lost ------------------------------------------------------
+
+
+def weighed(path, weight):
+    lines = [line + f",{weight(i)}" for i, line in enumerate(iris_rows()[1:])]
+    return write(path, "\n".join([iris_rows()[0] + ",w", *lines, ""]))
+
+
+def test_rows_of_weight_0_judge_nothing_and_it_is_said(tmp_path):
+    options = TableOptions(weight_col="w")
+    data, idle = weighed(tmp_path / "t.csv", lambda i: 1 + i % 2), weighed(tmp_path / "w.csv", lambda i: 0)
+    out = str(tmp_path / "m")
+    workflows.fit(data, target="species", options=options, output=out)
+    with pytest.raises(DataError, match=r"w\.csv: every row has weight 0"):
+        workflows.evaluate(out, idle)
+    with pytest.raises(DataError, match=r"w\.csv: every row has weight 0"):
+        workflows.fit(data, target="species", options=options, validation=idle)
+    most = weighed(tmp_path / "most.csv", lambda i: int(i % 50 < 3))
+    said = []
+    for seed in range(4):
+        try:
+            settings = Settings(random_state=seed)
+            workflows.fit(most, target="species", settings=settings, options=options, validation_fraction=0.02)
+        except DataError as error:
+            said.append(str(error))
+    assert any("drawn for validation has weight 0" in text for text in said)
+
+
+def test_tuning_counts_a_row_of_weight_2_twice(tmp_path):
+    options, settings = TableOptions(weight_col="w"), Settings(tol=1e-4)
+    data = weighed(tmp_path / "t.csv", lambda i: 1 + 3 * (i % 7 == 0))
+    ready = prepare(data, target="species", settings=settings, options=options)
+    result = tune_prepared(ready, settings)
+    total = 0.0
+    for rows, apart in folds(ready.y, 3, 5, 0):
+        part, judged = ready.part.take(rows), ready.part.take(apart)
+        W = train(part.X, part.y, part.weight, replace(settings, alpha=result.alpha), n_classes=3).W
+        total += judged.metrics(W, settings).loss * judged.weight.sum()
+    assert result.losses[result.alphas.index(result.alpha)] == pytest.approx(total / ready.part.weight.sum(), rel=1e-3)
+
+
+def test_explain_knows_weights_and_soft_labels(tmp_path):
+    data, out = weighed(tmp_path / "t.csv", lambda i: 1 + i % 3), str(tmp_path / "m")
+    workflows.fit(data, target="species", options=TableOptions(weight_col="w"), output=out)
+    assert workflows.explain_row(out, data, 1).mean_loss == pytest.approx(workflows.evaluate(out, data).metrics.loss)
+    soft = write(tmp_path / "s.csv", "a,p_x,p_y\n1,0.9,0.1\n2,0.4,0.6\n3,0.2,0.8\n")
+    workflows.fit(soft, options=TableOptions(target_proba="p_*"), output=out)
+    explained = workflows.explain_row(out, soft, 2)
+    assert "likeliest class" in explained.place
+    assert explained.mean_loss == pytest.approx(workflows.evaluate(out, soft).metrics.loss)
+
+
+def test_a_row_that_the_recipe_drops_keeps_its_place_among_predictions(tmp_path):
+    data, out = write(tmp_path / "t.csv", "a,kind\n1,x\n,x\n3,y\n4,y\n"), str(tmp_path / "m")
+    workflows.fit(data, target="kind", options=TableOptions(missing="drop"), output=out)
+    predicted = workflows.predict(out, data, proba=True)
+    assert predicted.labels.tolist() == ["x", None, "y", "y"]
+    assert strict(predicted)["probabilities"][1] is None
+    assert list(predicted.rows())[1][0] == ""
+    assert any("1 of 4 rows" in note for note in predicted.notes)
+
+
+@pytest.mark.parametrize(("options", "name"), [({"top_k": 2, "keep": ["label_1"]}, "label_1"), ({}, "prediction")])
+def test_output_columns_do_not_take_the_place_of_the_users(tmp_path, options, name):
+    data = write(tmp_path / "t.csv", f"a,{name},kind\n1,u,x\n2,v,y\n3,w,y\n")
+    workflows.fit(data, target="kind", options=TableOptions(id_col=name), output=str(tmp_path / "m"))
+    with pytest.raises(UsageError, match=name):
+        workflows.predict_stream(str(tmp_path / "m"), data, **options)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"loss": "weston_watkins"}, "--loss"), ({"class_weight": "balanced"}, "--class-weight")]
+)
+def test_soft_labels_are_for_softmax_without_class_weights(tmp_path, settings, said):
+    soft = write(tmp_path / "s.csv", "a,p_x,p_y\n1,0.9,0.1\n2,0.4,0.6\n")
+    with pytest.raises(UsageError, match=said):
+        workflows.fit(soft, options=TableOptions(target_proba="p_*"), settings=Settings(**settings))
+
+
+def test_compare_names_rows_by_their_lines_where_some_were_left_out(tmp_path):
+    lines = iris_rows()
+    data = write(tmp_path / "t.csv", "\n".join([lines[0], ",1,1,1,setosa", *lines[1:], ""]))
+    out = tmp_path / "folds.csv"
+    workflows.compare(
+        data, target="species", models="softmax,crammer_singer", missing="drop", cv=3, repeats=1, folds_out=str(out)
+    )
+    assert [row["row"] for row in csv.DictReader(out.read_text().splitlines())][:2] == ["line 3", "line 4"]

@@ -27,8 +27,7 @@ from softreg.cli.verify import verify
 from softreg.errors import ResourceError, SoftregError
 from softreg.text import nearest, safe_text
 
-# The base classes of Typer's own exception, wherever it keeps them: from 0.26 on it brings its own copy of click.
-_USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]
+# The base class of Typer's own exceptions, wherever it keeps it: from 0.26 on it brings its own copy of click.
 _CLICK_ERROR: type[Any] = typer.BadParameter.__mro__[2]
 
 _INTERRUPTED = 130
@@ -78,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 done; 1 internal error; 2 usage; 3 data; 4 model file; 5 output; 6 diverged, wrong gradient or ``--strict``
-        not met; 7 resources; 130 and 143 interrupted.
+        not met; 7 resources; 8 a condition not met; 130 and 143 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     prepare_streams()

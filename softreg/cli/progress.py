@@ -51,8 +51,7 @@ class Watch:
     def on_tuning(self, done: int, total: int) -> None:
         if not self.silent and wanted(sys.stderr):
             end = "\n" if done == total else ""
-            sys.stderr.write(f"\r  tuning: {done} of {total} fits{end}")
-            sys.stderr.flush()
+            _write(sys.stderr, f"\r  tuning: {done} of {total} fits{end}")
 
     def progress(self, iterate: Iterate, history: History) -> None:
         if self.bar is not None:
@@ -93,8 +92,7 @@ class Count:
         full, empty = ("█", "░") if _can_show(sys.stderr, "█░") else ("#", "-")
         part = int(WIDTH * done / total)
         text = f"  {full * part}{empty * (WIDTH - part)} {done} of {total} fits judged, "
-        sys.stderr.write(f"\r{text}{time.monotonic() - self.started:.0f} s")
-        sys.stderr.flush()
+        _write(sys.stderr, f"\r{text}{time.monotonic() - self.started:.0f} s")
         self.open = True
 
     def __enter__(self) -> Self:
@@ -107,7 +105,7 @@ class Count:
         trace: TracebackType | None = None,
     ) -> None:
         if self.open:
-            sys.stderr.write("\n")
+            _write(sys.stderr, "\n")
             self.open = False
 
 
@@ -140,7 +138,7 @@ class Bar:
         """Leave the last state as a line of its own."""
         if self.line:
             self._draw()
-            self._write("\n")
+            _write(self.stream, "\n")
 
     @property
     def fraction(self) -> float:
@@ -159,15 +157,16 @@ class Bar:
     def _draw(self) -> None:
         width = _columns(self.stream) - 1
         line = self.line[:width]
-        self._write("\r" + line.ljust(min(self.length, width)))
+        _write(self.stream, "\r" + line.ljust(min(self.length, width)))
         self.length, self.drawn = len(line), time.monotonic()
 
-    def _write(self, text: str) -> None:
-        try:
-            self.stream.write(text)
-            self.stream.flush()
-        except OSError:  # a terminal that went away stops no fit
-            pass
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:  # a terminal that went away stops no fit
+        pass
 
 
 def position(start: float, now: float, tol: float) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array, check_consistent_length
 
 from softreg.comparison.contenders import Contender, Estimator, Linear
 from softreg.comparison.judging import WITH_INTERVAL, Manner
@@ -16,6 +16,7 @@ from softreg.comparison.running import run_folds, run_test
 from softreg.comparison.summary import absent_note, summarise
 from softreg.errors import DataError, UsageError
 from softreg.estimators.base import LinearClassifier
+from softreg.estimators.inputs import check_labels
 from softreg.folds import Fold, repeated
 from softreg.text import nearest, safe_text
 
@@ -88,24 +89,28 @@ def compare(
     """
     if metric not in WITH_INTERVAL:
         raise UsageError(f"metric={metric!r}: one of {', '.join(WITH_INTERVAL)}")
-    labels = np.asarray(y)
-    classes, codes = np.unique(labels, return_inverse=True)
-    codes = codes.reshape(-1).astype(np.int64)
+    targets = _checked(check_labels, X, y)
+    classes, codes = targets.classes, targets.y.astype(np.int64)
     names = tuple(str(name) for name in getattr(X, "columns", ()))
     contenders = contenders_of(estimators, classes)
     if (X_test is None) != (y_test is None):
         raise UsageError("X_test and y_test: test rows need both")
     X = _matrix(X)
-    if X.shape[0] != len(codes):
-        raise DataError(f"{X.shape[0]} rows and {len(codes)} labels: one for each row is needed")
-    test, repeats_of = None, None
+    _checked(check_consistent_length, X, groups)
+    test, repeats_of, split_text = None, None, None
     if X_test is not None:
-        test = (_matrix(X_test), _known(np.asarray(y_test), classes))
+        X_test = _matrix(X_test)
+        _checked(check_consistent_length, X_test, y_test)
+        if X_test.shape[1] != X.shape[1]:
+            raise DataError(f"X_test has {X_test.shape[1]} columns, X has {X.shape[1]}")
+        test = (X_test, _known(np.asarray(y_test), classes))
     elif isinstance(cv, int | np.integer):
         repeats_of = repeated(codes, len(classes), int(cv), repeats, random_state, _array(groups))
     else:
         splits = cv.split(X, codes, groups) if hasattr(cv, "split") else cv
         repeats_of = as_repeats(splits, len(codes))
+        n_folds, n_repeats = len(repeats_of[0]), len(repeats_of)
+        split_text = f"{n_folds} folds as given, {n_repeats} repeat{'s' * (n_repeats > 1)}"
     class_texts = tuple(safe_text(label, 40) for label in classes.tolist())
     return compare_rows(
         contenders,
@@ -118,6 +123,7 @@ def compare(
         groups=_array(groups),
         manner=Manner(metric, tune, random_state, margin),
         data=f"{len(codes)} rows, {X.shape[1]} columns, {len(classes)} classes",
+        split_text=split_text,
         image_shape=image_shape,
         n_jobs=n_jobs,
         on_progress=on_progress,
@@ -211,7 +217,9 @@ def _name(estimator: Any) -> str:
 def _contender(name: str, estimator: Any, classes: Array) -> Contender:
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
     if isinstance(last, LinearClassifier):
-        settings = replace(last._settings(classes, 0), early_stopping=False)
+        if last.early_stopping:
+            raise UsageError(f"{name}: early_stopping has no place here: models are fitted to their optimum")
+        settings = last._settings(classes, last._seed(drawn=False))
         before = estimator[:-1] if last is not estimator and len(estimator.steps) > 1 else None
         return Linear(name, settings, before)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "predict"):
@@ -231,7 +239,7 @@ def as_repeats(splits: Iterable[tuple[ArrayLike, ArrayLike]], n: int) -> list[li
     Raises
     ------
     UsageError
-        Repeats of different sizes: the splits are no folds.
+        A repeat does not judge every row, or repeats are of different sizes: the splits are no folds.
     """
     repeats: list[list[Fold]] = []
     seen = np.ones(n, dtype=bool)
@@ -242,21 +250,32 @@ def as_repeats(splits: Iterable[tuple[ArrayLike, ArrayLike]], n: int) -> list[li
             seen = np.zeros(n, dtype=bool)
         seen[judged] = True
         repeats[-1].append((train, judged))
-    if not repeats or len({len(repeat) for repeat in repeats}) > 1 or len(repeats[0]) < 2:
-        raise UsageError("cv: its test rows must make up folds, each row judged once in every repeat")
+    judged_rows = [sum(len(judged) for _, judged in repeat) for repeat in repeats]
+    if set(judged_rows) != {n} or len({len(repeat) for repeat in repeats}) > 1 or len(repeats[0]) < 2:
+        raise UsageError(
+            "cv: its test rows must make up folds, each row judged once in every repeat (X_test, y_test judge on some)"
+        )
     return repeats
 
 
 def _matrix(X: Any) -> Any:
     """Arrays and CSR matrices as they are; of a frame its numbers."""
-    if hasattr(X, "tocsr"):
-        return X.tocsr()
-    array = np.asarray(X)
-    if array.ndim != 2:
-        raise DataError(f"X has {array.ndim} dimensions: a row for each case and a column for each feature is needed")
-    if array.dtype.kind not in "biuf":
-        raise DataError("X has columns that are not numbers: encode them first")
-    return array
+    if np.ndim(X) != 2:
+        raise DataError(f"X has {np.ndim(X)} dimensions: a row for each case and a column for each feature is needed")
+    try:
+        return check_array(X, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"X: {str(error).splitlines()[0]}; columns that are not numbers must be encoded first"
+        ) from None
+
+
+def _checked(check: Callable[..., Any], *arguments: Any) -> Any:
+    """What a check of scikit-learn's kind gives; its complaint as DataError."""
+    try:
+        return check(*arguments)
+    except (TypeError, ValueError) as error:
+        raise DataError(" ".join(str(error).split())) from None
 
 
 def _array(values: ArrayLike | None) -> Array | None:

@@ -96,8 +96,11 @@ class Linear:
         if self.preprocessing is not None:
             from sklearn.base import clone
 
-            prepared = clone(self.preprocessing).fit(X, y)
-            X = _matrix(prepared.transform(X))
+            try:
+                prepared = clone(self.preprocessing).fit(X, y)
+                X = _matrix(prepared.transform(X))
+            except Exception as error:  # whatever a transformer may raise
+                raise Failed(f"{type(error).__name__}: {error}") from error
         watcher = None
         if watch:
             rows = make_rows(X, y, None, n_classes=n_classes, n_jobs=settings.n_jobs)

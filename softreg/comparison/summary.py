@@ -112,8 +112,8 @@ class _View:
         self.manner, self.design, self.n_classes = manner, design, n_classes
         self.names = [c.name for c in contenders if self.fine(c.name)]
         self.by_fold = judged.n_folds is not None
-        train, apart = judged.splits[0]
-        self.ratio = len(apart) / len(train)
+        # Folds of groups differ in size.
+        self.ratio = sum(len(apart) for _, apart in judged.splits) / sum(len(train) for train, _ in judged.splits)
 
     def fine(self, name: str) -> bool:
         return all(outcome.error is None for outcome in self.judged.outcomes[name])

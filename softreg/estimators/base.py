@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_features, check_is_fitted
 
 from softreg.certificate import Certificate, Witness
 from softreg.estimators.inputs import (
@@ -95,10 +95,11 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _settings(self, classes: Array, seed: int) -> Settings:
         # As plain Python numbers: they end in a model file's JSON.
         rate = self.learning_rate
+        endless = self.C is not None and np.isposinf(self.C) and self.alpha == DEFAULT_ALPHA  # no penalty at all
         return Settings(
             **self._loss_settings(),
-            alpha=float(self.alpha),
-            C=None if self.C is None else float(self.C),
+            alpha=0.0 if endless else float(self.alpha),
+            C=None if self.C is None or endless else float(self.C),
             fit_intercept=bool(self.fit_intercept),
             class_weight=class_weight_by_code(self.class_weight, classes),
             solver=self.solver,
@@ -154,6 +155,8 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             When the fit ended neither certified, nor stationary, nor by early stopping.
         """
         start = self._start_of_warm_fit()
+        if start is not None:
+            self._check_same_width(start[1], X)
         X = check_features(self, X, reset=True)
         targets = self._check_targets(X, y)
         weight = check_weight(sample_weight, X)
@@ -164,7 +167,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             X, targets, weight, validation = self._split(X, targets, weight, seed)
         total = combined_weight(targets.y, weight, settings.class_weight, len(targets.classes))
         check_every_class_counts(targets, total)
-        self._check_same_shape(start, targets.classes)
+        self._check_same_classes(start, targets.classes)
 
         data = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
         context = callback_context(self, settings.max_iter)
@@ -229,25 +232,30 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         validation = (X[apart], targets.y[apart], weights[1])
         return X[kept], Targets(targets.classes, targets.y[kept]), weights[0], validation
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_weights")
+
     def _start_of_warm_fit(self) -> tuple[Array, Array] | None:
         """The classes and weights to go on from, before this fit replaces them."""
         if not (self.warm_start and hasattr(self, "_weights")):
             return None
         return self.classes_, self._weights
 
-    def _check_same_shape(self, start: tuple[Array, Array] | None, classes: Array) -> None:
+    def _check_same_width(self, W: Array, X: Any) -> None:
+        if len(W) != _num_features(X) + 1:
+            raise ValueError(
+                f"warm_start=True goes on from a fit of {len(W) - 1} features, "
+                f"X has {_num_features(X)} features: set warm_start=False to start anew"
+            )
+
+    def _check_same_classes(self, start: tuple[Array, Array] | None, classes: Array) -> None:
         if start is None:
             return
-        before, W = start
+        before = start[0]
         if before.tolist() != classes.tolist():
             raise ValueError(
                 f"warm_start=True goes on from a fit of classes {before.tolist()[:20]}, "
                 f"y has classes {classes.tolist()[:20]}: set warm_start=False to start anew"
-            )
-        if len(W) != self.n_features_in_ + 1:
-            raise ValueError(
-                f"warm_start=True goes on from a fit of {len(W) - 1} features, "
-                f"X has {self.n_features_in_} features: set warm_start=False to start anew"
             )
 
     def _weight_attributes(self, W: Array, classes: Array) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from softreg.estimators.base import LinearClassifier, Solution
 from softreg.estimators.multiclass_svc import MulticlassSVC
 from softreg.estimators.softmax_regression import SoftmaxRegression
 from softreg.store import Model
+from softreg.tables.numbered import Numbered
 
 
 def load(path: str | PathLike[str]) -> SoftmaxRegression | MulticlassSVC:
     """The fitted estimator in a model file, written by ``estimator.save`` or by ``softreg fit --output``.
 
-    Its parameters are those of the fit; ``history_`` comes without seconds, ``separation_`` is None.
+    Parameters that decide what is fitted are those of the fit, the others their defaults; ``history_`` comes without
+    seconds, ``separation_`` is None.
 
     Parameters
     ----------
@@ -74,6 +76,11 @@ def to_model(estimator: LinearClassifier) -> Model:
     )
 
 
+def _made_up(model: Model) -> bool:
+    """Whether the features' names are x1 … xp of an array without names."""
+    return isinstance(model.feature_names, Numbered) and (model.recipe is None or model.recipe.target is None)
+
+
 def from_model(model: Model) -> SoftmaxRegression | MulticlassSVC:
     """The fitted estimator that a model is."""
     settings = model.settings
@@ -99,7 +106,7 @@ def from_model(model: Model) -> SoftmaxRegression | MulticlassSVC:
         standard=None if model.mean is None or model.scale is None else (model.mean, model.scale),
     )
     estimator.n_features_in_ = len(model.W) - 1
-    if model.feature_names is not None:
+    if model.feature_names is not None and not _made_up(model):
         estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
     estimator.history_ = dict(model.history)
     estimator.loss_curve_ = list(estimator.history_.get("objective", []))

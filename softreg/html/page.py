@@ -93,8 +93,6 @@ def _warnings(c: Comparison) -> str:
 
 # --- tables ------------------------------------------------------------------------------------------------------
 
-Cell = tuple[str, str]  # content and class
-
 
 def _table(head: list[str], rows: Iterator[str]) -> str:
     first, *others = head

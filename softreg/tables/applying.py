@@ -32,12 +32,10 @@ Missing = Literal["recipe", "error", "skip"]
 class Found:
     """What a reader met that a user should hear of, counted while the batches go by.
 
-    skipped : rows left out for a missing cell.  unknown : of each column, the categories that training never saw
-    and their cells.  rounded : of each column, whole numbers that are no float64.  notes : other sentences, complete
-    when the last batch is read.
+    unknown : of each column, the categories that training never saw and their cells.  rounded : of each column, whole
+    numbers that are no float64.  notes : other sentences, complete when the last batch is read.
     """
 
-    skipped: int = 0
     unknown: dict[str, Counter[str]] = field(default_factory=dict)
     rounded: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -74,22 +72,17 @@ class Batch:
     kept : (m,) bool array
         False for a row that is skipped: the other attributes, but for ``ids`` and ``columns``, have no entry for it.
     X : (k, p) array or CSR matrix
-    labels : (k,) text or None
-        Labels as they are written; null where missing.
     ids : (m,) text or None
         Of the recipe's id column, as it is written.
     columns : dict of name to (m,) text
         The columns asked for as they are written.
-    weight : (k,) array or None
     """
 
     lines: object
     kept: np.ndarray
     X: np.ndarray | csr_array
-    labels: pl.Series | None = None
     ids: pl.Series | None = None
     columns: dict[str, pl.Series] = field(default_factory=dict)
-    weight: np.ndarray | None = None
 
 
 def plan_for(recipe: Recipe, roles: Roles, names: list[str]) -> Plan:
@@ -167,35 +160,30 @@ def read_known(source: Source, recipe: Recipe, *, needed: tuple[str, ...], group
 
 
 def read_in_batches(
-    source: Source, recipe: Recipe, found: Found, *, missing: Missing, needed: tuple[str, ...], keep: tuple[str, ...]
+    source: Source, recipe: Recipe, found: Found, *, missing: Missing, keep: tuple[str, ...]
 ) -> Iterator[Batch]:
     """Rows as the recipe reads them, some at a time, in order; ``found`` is filled on the way."""
-    roles = match(source.path, source.names, recipe, needed, source.header)
+    roles = match(source.path, source.names, recipe, (), source.header)
     absent = [name for name in keep if name not in source.names]
     if absent:
         raise DataError(f"{source.path}: no column '{safe_text(absent[0], 40)}'; columns: {listing(source.names)}")
     found.notes += roles.notes
     place = {name: j for j, name in enumerate(source.names)}
-    plan = plan_for(recipe, roles, source.names)
-    weights = {} if roles.weight is None else {roles.weight: place[roles.weight]}
-    weigh = Plan(weights, frozenset(), {}, recipe.na, recipe.decimal, header=recipe.header, fixed=True)
+    plan = plan_for(recipe, Roles(roles.features, None, roles.id, None, None), source.names)  # no labels, no weights
     wanted = dict.fromkeys([*keep, *([] if roles.id is None else [roles.id])])
 
-    def task(cells: Cells) -> tuple[Raw, np.ndarray | None, dict[str, pl.Series]]:
-        weight = read_raw(cells, weigh).numbers[:, 0] if weights else None
-        return read_raw(cells, plan), weight, {name: cells.text(place[name]) for name in wanted}
+    def task(cells: Cells) -> tuple[Raw, dict[str, pl.Series]]:
+        return read_raw(cells, plan), {name: cells.text(place[name]) for name in wanted}
 
     n = 0
-    for raw, weight, texts in in_order(task, source.blocks()):
+    for raw, texts in in_order(task, source.blocks()):
         n += len(raw)
-        kept = _kept(raw, recipe, missing, roles)
-        found.skipped += int(np.count_nonzero(~kept))
+        kept = _kept(raw, recipe, missing)
         for name, (rows, _) in raw.rounded.items():
             found.rounded[name] += len(rows)
         lines = raw.lines
         if not kept.all():
             raw = raw.keep(kept)
-            weight = None if weight is None else weight[kept]
         codes = []
         for column in recipe.columns:
             if column.is_category:
@@ -208,17 +196,15 @@ def read_in_batches(
             lines,
             kept,
             recipe.assemble(raw.numbers, codes),
-            labels=None if roles.target is None else raw.texts[roles.target],
             ids=None if roles.id is None else texts[roles.id],
             columns={name: texts[name] for name in keep},
-            weight=weight,
         )
     found.notes += source.notes
     if not n:
         raise DataError(f"{source.path}: no data rows{' below the header' if source.header else ''}")
 
 
-def _kept(raw: Raw, recipe: Recipe, missing: Missing, roles: Roles) -> np.ndarray:
+def _kept(raw: Raw, recipe: Recipe, missing: Missing) -> np.ndarray:
     """The rows that can be used; DataError for a missing cell that may not be."""
     kept = np.ones(len(raw), dtype=bool)
     for column in recipe.columns:

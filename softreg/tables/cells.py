@@ -35,8 +35,8 @@ class Cells(Protocol):
         """(m, len(columns)) float64; NaN or infinite where a cell is empty or no finite number."""
         ...
 
-    def text(self, column: int) -> pl.Series:
-        """(m,) text as it is written; null or "" where there is none."""
+    def text(self, column: int, rows: np.ndarray | None = None) -> pl.Series:
+        """(m,) text as it is written, or that of a few ``rows`` of these; null or "" where there is none."""
         ...
 
 
@@ -90,8 +90,9 @@ class TypedCells:
             out[:, j] = series.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
         return out
 
-    def text(self, column: int) -> pl.Series:
-        return written(self._columns[column], self.path)
+    def text(self, column: int, rows: np.ndarray | None = None) -> pl.Series:
+        series = self._columns[column]
+        return written(series if rows is None else series.gather(rows), self.path)
 
 
 def written(series: pl.Series, path: str) -> pl.Series:
@@ -102,6 +103,8 @@ def written(series: pl.Series, path: str) -> pl.Series:
     if dtype.is_float():
         values = series.fill_nan(None)
         different = values.unique().drop_nulls().to_list()
+        if not different:  # a mapping of nothing has no type
+            return values.cast(pl.String)
         return values.cast(pl.Float64).replace_strict(
             different, list(map(float_text, different)), return_dtype=pl.String
         )

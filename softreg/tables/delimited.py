@@ -147,8 +147,12 @@ class DelimitedCells:
         self._texts = {j: frame[str(j)] for j in range(self._p) if j not in wanted}
         return frame.select(map(str, columns)).to_numpy(order="c") if columns else np.empty((m, 0))
 
-    def text(self, column: int) -> pl.Series:
-        """(m,) the cells of a column, without quotation marks around them."""
+    def text(self, column: int, rows: np.ndarray | None = None) -> pl.Series:
+        """The cells of a column, without quotation marks around them; all, or those in ``rows``."""
+        text = self._text(column)
+        return text if rows is None else text.gather(rows)
+
+    def _text(self, column: int) -> pl.Series:
         if column in self._texts:
             return self._texts[column]
         ends = self._ends[column :: self._p] + 1

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
+import numpy as np
 import polars as pl
 
 from softreg.errors import DataError
@@ -99,10 +100,10 @@ class _Cells(TypedCells):
         super().__init__(path, frame, lines)
         self._nested = nested
 
-    def text(self, column: int) -> pl.Series:
+    def text(self, column: int, rows: np.ndarray | None = None) -> pl.Series:
         if column in self._nested:
             raise self._nested[column]
-        return super().text(column)
+        return super().text(column, rows)
 
 
 def _text(value: bool | float | int | None) -> str | None:

@@ -32,6 +32,7 @@ def read_npz(
     recipe: Recipe | None,
     group: str | None,
     require_target: bool,
+    require_group: bool = True,
     options: TableOptions,
 ) -> Table:
     """The table in an open npz file; see ``read_table`` for the arguments, ``path`` is for messages."""
@@ -44,6 +45,8 @@ def read_npz(
             key = target
         else:
             notes.append(f"labels are those of the key y: an npz file has no column '{safe_text(target, 40)}'")
+    if not require_group and group not in arrays:
+        group = None
     if group is not None and (group not in arrays or group in ("X", key, *csr.KEYS)):
         raise DataError(f"{path}: no key '{safe_text(group, 40)}' for groups; {_keys(arrays)}")
     X = _matrix(path, arrays)

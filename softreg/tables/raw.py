@@ -95,7 +95,7 @@ def read_raw(cells: Cells, plan: Plan) -> Raw:
         if (value := _float(mark)) is not None:
             for j in np.flatnonzero((numbers == value).any(axis=0)).tolist():
                 rows = np.flatnonzero(numbers[:, j] == value)
-                said = cells.text(places[j]).gather(rows).str.strip_chars(_BLANKS)
+                said = cells.text(places[j], rows).str.strip_chars(_BLANKS)
                 numbers[rows[said.is_in(list(plan.na)).to_numpy()], j] = np.nan
     odd = np.zeros(numbers.shape, dtype=bool)
     rounded: dict[str, tuple[np.ndarray, str]] = {}
@@ -106,7 +106,7 @@ def read_raw(cells: Cells, plan: Plan) -> Raw:
     missing: dict[str, np.ndarray] = {}
     for j in np.flatnonzero(odd.any(axis=0)).tolist():
         rows = np.flatnonzero(odd[:, j])
-        text = present(cells.text(places[j]).gather(rows), plan.na)
+        text = present(cells.text(places[j], rows), plan.na)
         is_boolean = names[j] in plan.booleans
         values = _booleans(text) if is_boolean else _numbers(text, plan.decimal)
         bad = ~(np.abs(values) <= plan.largest) & text.is_not_null().to_numpy()
@@ -135,7 +135,7 @@ def _rounded(cells: Cells, plan: Plan, numbers: np.ndarray, large: np.ndarray) -
     for j, (name, place) in enumerate(plan.numbers.items()):
         rows = np.flatnonzero(large[:, j])
         if len(rows):
-            text = cells.text(place).gather(rows).str.strip_chars(_BLANKS)
+            text = cells.text(place, rows).str.strip_chars(_BLANKS)
             exact, kept = text.cast(pl.Int128, strict=False), pl.Series(numbers[rows, j]).cast(pl.Int128, strict=False)
             differ = (exact != kept).fill_null(False).to_numpy()
             if differ.any():

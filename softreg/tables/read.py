@@ -24,6 +24,7 @@ def read_table(
     recipe: Recipe | None = None,
     features: Sequence[str] | None = None,
     group: str | None = None,
+    require_group: bool = True,
     require_target: bool = True,
     options: TableOptions | None = None,
 ) -> Table:
@@ -39,6 +40,7 @@ def read_table(
         table: labels must be of two classes or more.
     features : short for the recipe of these columns of numbers
     group : a column (or npz key) of groups that a split keeps together; never a feature
+    require_group : whether it must be there; otherwise it is read if it is
     require_target : whether labels must be there; otherwise they are read if they are
     options : how to read and prepare a table to learn from
 
@@ -62,7 +64,7 @@ def read_table(
         recipe = replace(recipe, target=target or recipe.target, group=group)
     if recipe is None:
         return _learned(data, target, group, options or TableOptions(), require_target)
-    needed = (*(["target"] if require_target else []), *(["group"] if group is not None else []))
+    needed = (*(["target"] if require_target else []), *(["group"] if group is not None and require_group else []))
     if recipe.weight is not None and require_target:
         needed += ("weight",)
     from softreg.tables.files import NAMED, open_table
@@ -83,7 +85,12 @@ def read_table(
             except MemoryError as error:
                 raise ResourceError(f"{shown}: does not fit in memory") from error
         table = _matrix(kind, cast(Any, source), shown, others)(
-            recipe.target, recipe=recipe, group=group, require_target=require_target, options=TableOptions()
+            recipe.target,
+            recipe=recipe,
+            group=group,
+            require_group=require_group,
+            require_target=require_target,
+            options=TableOptions(),
         )
         return replace(table, notes=(*notes, *table.notes))
 
@@ -135,7 +142,6 @@ def read_batches(
     found: Found | None = None,
     *,
     missing: Missing = "recipe",
-    require_target: bool = False,
     keep: Sequence[str] = (),
 ) -> Iterator[Batch]:
     """The rows of a table as a model sees them, some thousand at a time, in the order of the file.
@@ -147,7 +153,6 @@ def read_batches(
     found : filled with what a user should hear of, complete after the last batch
     missing : what a missing cell is: what the recipe says (rows it would drop are skipped), an error, or a reason to
         skip the row
-    require_target : whether labels (and weights) must be there
     keep : columns wanted as they are written
 
     Raises
@@ -158,7 +163,6 @@ def read_batches(
     from softreg.tables.applying import Batch, Found, read_in_batches
 
     found = Found() if found is None else found
-    needed = ("target", *(["weight"] if recipe.weight else [])) if require_target else ()
     from softreg.tables.files import NAMED, open_table
 
     with open_table(data, reading_options(recipe)) as (kind, source, shown, others, notes):
@@ -167,33 +171,23 @@ def read_batches(
             from softreg.tables.cells import UnusableColumn
 
             try:
-                yield from read_in_batches(
-                    cast(Any, source), recipe, found, missing=missing, needed=needed, keep=tuple(keep)
-                )
+                yield from read_in_batches(cast(Any, source), recipe, found, missing=missing, keep=tuple(keep))
             except UnusableColumn as error:
                 raise error.but(_AS_BEFORE) from None
             return
         if keep:
             raise UsageError(f"{shown}: {_WORDS[kind]} has no named columns to keep")
         table = _matrix(kind, cast(Any, source), shown, others)(
-            recipe.target, recipe=recipe, group=None, require_target=require_target, options=TableOptions()
+            recipe.target, recipe=recipe, group=None, require_target=False, options=TableOptions()
         )
     found.notes += [*table.notes, *table.warnings]
     import numpy as np
-    import polars as pl
 
-    from softreg.tables.labels import label_text
-
-    labels = None
-    if table.y is not None:
-        labels = pl.Series([label_text(label) for label in table.y.tolist()], dtype=pl.String)
     step = max(1, _CELLS // max(1, table.X.shape[1]))
     for start in range(0, table.n_rows, step):
         X = table.X[start : start + step]
         lines = [table.line(row) for row in range(start, start + X.shape[0])]
-        yield Batch(
-            lines, np.ones(X.shape[0], dtype=bool), X, labels=None if labels is None else labels[start : start + step]
-        )
+        yield Batch(lines, np.ones(X.shape[0], dtype=bool), X)
 
 
 #: Numbers in a batch of a matrix that is in memory already.

@@ -59,10 +59,11 @@ def read_svmlight(
     recipe: Recipe | None,
     group: str | None,
     require_target: bool,
+    require_group: bool = True,
     options: TableOptions,
 ) -> Table:
     """The table in open file and ``others``; see ``read_table`` for the arguments."""
-    if group is not None:
+    if group is not None and require_group:
         raise UsageError(f"--group {safe_text(group, 40)}: an svmlight file has no such column")
     gathered = list(_files(file, path, others))
     if not gathered:

@@ -18,13 +18,14 @@ from softreg.config import CompareRun
 from softreg.errors import FitError, UsageError
 from softreg.files import atomic_write
 from softreg.folds import Fold, repeated
-from softreg.tables import label_text
+from softreg.tables import Table, label_text
 from softreg.tables.opening import Paths
 from softreg.text import nearest, safe_text
 from softreg.training import Settings
 from softreg.workflows.inputs import describe
 from softreg.workflows.models import parse_models
 from softreg.workflows.outputs import check_outputs, names_of
+from softreg.workflows.plotting import read_shape
 from softreg.workflows.preparing import Prepared, prepare
 
 Array = NDArray[Any]
@@ -86,8 +87,8 @@ def compare(
     settings = _settings(settings)
     outputs = {"--plot": run.plot, "--report": run.report, "--folds-out": run.folds_out}
     check_outputs(outputs, [*names_of(data), run.test])
-    metric, shape = _metric(run.metric), _shape(run.shape)
-    if run.plot is not None:
+    metric, shape = _metric(run.metric), None if run.shape is None else read_shape(run.shape)
+    if run.plot is not None or run.picture != CompareRun.picture:
         from softreg.plots.comparison import check_picture
 
         check_picture(run.picture)
@@ -107,7 +108,7 @@ def compare(
     X, test, names = ready.X, ready.validation, tuple(ready.rows.table.feature_names)
     if shape is not None and shape[0] * shape[1] != len(names):
         raise UsageError(f"--shape {run.shape}: {shape[0] * shape[1]} pixels, the table has {len(names)} features")
-    repeats, ids = None, None
+    repeats, ids = None, _row_names(ready.rows.table, np.arange(len(ready.y)))
     if test is None:
         n_folds, n_repeats = run.cv or FOLDS, run.repeats or REPEATS
         repeats = repeated(ready.y, ready.n_classes, n_folds, n_repeats, settings.random_state, ready.groups)
@@ -137,7 +138,7 @@ def compare(
         command=command,
         on_progress=on_progress,
     )
-    saved = _write(run, compared, ready.y, classes, repeats)
+    saved = _write(run, compared, ready.y, classes, repeats, ids)
     return CompareResult(compared, saved)
 
 
@@ -162,15 +163,6 @@ def _metric(name: str) -> str:
     return name
 
 
-def _shape(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    height, _, width = text.lower().partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
-        raise UsageError(f"--shape '{safe_text(text, 40)}': height and width in pixels, 28x28 say")
-    return int(height), int(width)
-
-
 def _check_design(run: CompareRun) -> None:
     if run.test is not None and run.validation_fraction is not None:
         raise UsageError("--test and --validation-fraction both choose the rows to judge on: give one of them")
@@ -192,9 +184,18 @@ def _test_ids(run: CompareRun, ready: Prepared) -> list[str]:
         assert ready.split_record is not None
         split = same_rows(ready.split_record, ready.rows.y, ready.classes, ready.rows.table.groups)
         assert split is not None
-        return [str(i + 1) for i in split.validation.tolist()]
+        return _row_names(ready.rows.table, split.validation)
     assert ready.apart is not None
-    return [str(i + 1) for i in np.flatnonzero(ready.apart.table.codes(ready.classes) >= 0).tolist()]
+    table = ready.apart.table
+    return _row_names(table, np.flatnonzero(table.codes(ready.classes) >= 0))
+
+
+def _row_names(table: Table, rows: Array) -> list[str]:
+    """The numbers of rows in their file; their lines where rows of it were left out."""
+    if table.n_dropped:
+        lines = np.concatenate(table.blocks_of_lines)
+        return [f"line {line}" for line in lines[rows].tolist()]
+    return [str(row + 1) for row in rows.tolist()]
 
 
 def _folds_text(repeats: Sequence[Sequence[Fold]] | None, grouped: bool, seed: int) -> str:
@@ -210,6 +211,7 @@ def _write(
     y: Array,
     classes: tuple[str, ...],
     repeats: Sequence[Sequence[Fold]] | None,
+    ids: Sequence[str],
 ) -> tuple[str, ...]:
     saved = []
     if run.report is not None:
@@ -220,13 +222,13 @@ def _write(
         saved.append(run.plot)
     if run.folds_out is not None and repeats is not None:
         with atomic_write(run.folds_out, "wb") as file:
-            file.write(folds_csv(y, classes, repeats).encode())
+            file.write(folds_csv(y, classes, repeats, ids).encode())
         saved.append(run.folds_out)
     return tuple(saved)
 
 
-def folds_csv(y: Array, classes: Sequence[str], repeats: Sequence[Sequence[Fold]]) -> str:
-    """A line for each row: its number, its label, and the fold that judges it in each repeat (0: none does)."""
+def folds_csv(y: Array, classes: Sequence[str], repeats: Sequence[Sequence[Fold]], ids: Sequence[str]) -> str:
+    """A line for each row: its name, its label, and the fold that judges it in each repeat (0: none does)."""
     which = np.zeros((len(y), len(repeats)), dtype=int)
     for r, parts in enumerate(repeats):
         for number, (_, judged) in enumerate(parts, 1):
@@ -234,7 +236,7 @@ def folds_csv(y: Array, classes: Sequence[str], repeats: Sequence[Sequence[Fold]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", "label", *(f"repeat_{r}" for r in range(1, len(repeats) + 1))])
-    writer.writerows([i + 1, classes[y[i]], *which[i].tolist()] for i in range(len(y)))
+    writer.writerows([ids[i], classes[y[i]], *which[i].tolist()] for i in range(len(y)))
     return text.getvalue()
 
 

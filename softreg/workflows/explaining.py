@@ -38,9 +38,9 @@ def explain_row(model: object, data: str, row: int) -> RowExplanation:
     """
     from softreg.explain import explain_row as explain
     from softreg.store import Model
-    from softreg.tables import encode, label_text
+    from softreg.tables import label_text
     from softreg.workflows.inputs import feature_names, read_as_training
-    from softreg.workflows.preparing import metrics_of
+    from softreg.workflows.preparing import Part
 
     fitted = model if isinstance(model, Model) else Model.load(str(model))
     if fitted.loss != "softmax":
@@ -49,18 +49,20 @@ def explain_row(model: object, data: str, row: int) -> RowExplanation:
     table = read_as_training(fitted, data)
     if not 1 <= row <= table.n_rows:
         raise UsageError(f"--row {row}: {table.path} has rows 1 to {table.n_rows}")
-    assert table.y is not None
-    codes = encode(table.y, fitted.classes)
+    codes = table.codes(fitted.classes)
     code, line = int(codes[row - 1]), table.line(row - 1)
     if code < 0:
+        assert table.y is not None
         label = safe_text(label_text(table.y.tolist()[row - 1]), 40)
         raise DataError(f"{table.path}:{line}: label '{label}' is no class of the model")
-    known = codes >= 0
-    X = table.X if known.all() else table.X[known]
-    mean_loss = metrics_of(X, codes[known], fitted.W, fitted.settings).loss
+    judged = Part(table.X, codes if table.soft is None else table.soft, table.weight)
+    judged = judged if codes.min() >= 0 else judged.take(codes >= 0)
+    mean_loss = judged.metrics(fitted.W, fitted.settings).loss
     assert mean_loss is not None
     x = table.X[[row - 1]]
     x = x[0] if not hasattr(x, "toarray") else x.toarray()[0]
     place = f"row {row} of {table.path}" + (f" (line {line})" if line != row else "")
+    if table.soft is not None:
+        place += ", as if it were of its likeliest class"
     names = [label_text(label) for label in fitted.classes.tolist()]
     return explain(fitted.W, x, code, names, feature_names(fitted), mean_loss, place)

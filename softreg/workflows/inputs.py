@@ -84,16 +84,10 @@ def read_for(model: Model, path: Paths) -> Labelled:
     return _known(read_as_training(model, path), model.classes)
 
 
-def read_as_training(model: Model, path: Paths, require_target: bool = True) -> Table:
+def read_as_training(model: Model, path: Paths) -> Table:
     """The table with the columns the model was trained on; the fingerprint is the model's for the same data."""
-    recipe = recipe_of(model)
-    group = (model.split or {}).get("group")
-    if group is not None:  # part of the fingerprint
-        try:
-            return read_table(path, recipe=recipe, group=group, require_target=require_target)
-        except DataError:
-            pass  # data of another kind may have no such column; what else is wrong comes up again
-    return read_table(path, recipe=recipe, require_target=require_target)
+    group = (model.split or {}).get("group")  # part of the fingerprint; data of another kind may have no such column
+    return read_table(path, recipe=recipe_of(model), group=group, require_group=False)
 
 
 def recipe_of(model: Model) -> Recipe:

@@ -159,7 +159,7 @@ def _weights(path: str, shape: str | tuple[int, int] | None) -> Display:
 def read_shape(text: str) -> tuple[int, int]:
     """(8, 12) of "8x12"; UsageError if it is not of that form."""
     match = re.fullmatch(r"\s*(\d{1,6})\s*[x×X]\s*(\d{1,6})\s*", text)
-    if match is None:
+    if match is None or not int(match[1]) * int(match[2]):
         raise UsageError(f"--shape {safe_text(text, 40)}: height and width in pixels, such as 8x8")
     return int(match[1]), int(match[2])
 

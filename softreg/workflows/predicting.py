@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import DataError, UsageError
 from softreg.softmax import softmax
 from softreg.store import Model
-from softreg.tables import label_text
+from softreg.tables import Found, label_text, read_batches
 from softreg.text import safe_text
-from softreg.workflows.inputs import read_as_training
+from softreg.workflows.inputs import recipe_of
 
 Array = NDArray[Any]
 
@@ -28,7 +29,7 @@ class PredictResult:
     Attributes
     ----------
     codes : (n,) array
-        Positions in ``classes``.
+        Positions in ``classes``; -1 for a row of a missing cell, where the model's recipe leaves such rows out.
     classes : (K,) array
     probabilities : (n, K) array or None
     notes, warnings : tuple of str
@@ -47,7 +48,11 @@ class PredictResult:
 
     @property
     def labels(self) -> Array:
-        """(n,) predicted labels, of the type they had in training."""
+        """(n,) predicted labels, of the type they had in training; None where there is no prediction."""
+        if len(self.codes) and self.codes.min() < 0:
+            labels = np.full(len(self.codes), None, dtype=object)
+            labels[self.codes >= 0] = self.classes[self.codes[self.codes >= 0]]
+            return labels
         return self.classes[self.codes]
 
     @property
@@ -59,7 +64,7 @@ class PredictResult:
 
     def rows(self) -> Iterator[list[Any]]:
         """A row of the output for each row of the input: the label as it is written in files, and numbers."""
-        written = [label_text(label) for label in self.classes.tolist()]
+        written = [*(label_text(label) for label in self.classes.tolist()), ""]
         if self.probabilities is None:
             for code in self.codes.tolist():
                 yield [written[code]]
@@ -73,7 +78,7 @@ class PredictResult:
             "n": self.n,
             "classes": self.classes.tolist(),
             "predictions": self.labels.tolist(),
-            "probabilities": None if self.probabilities is None else self.probabilities.tolist(),
+            "probabilities": None if self.probabilities is None else [_numbers(row) for row in self.probabilities],
             "notes": list(self.notes),
             "warnings": list(self.warnings),
         }
@@ -104,13 +109,34 @@ def predict(model: str | Model, data: str, proba: bool = False) -> PredictResult
             fitted.check_has_probabilities()
         except UsageError as error:
             raise UsageError(f"{safe_text(name)}: {error}") from None
-    table = read_as_training(fitted, data, require_target=False)
-    try:
-        Z = fitted.decision_function(table.X)
-    except DataError as error:
-        raise DataError(f"{table.path}: {error}") from None
-    warnings = tuple(spreadsheet_warnings(fitted.classes))
-    return PredictResult(Z.argmax(axis=1), fitted.classes, softmax(Z) if proba else None, table.notes, warnings)
+    found, codes, probabilities = Found(), [], []
+    for batch in read_batches(recipe_of(fitted), data, found):
+        try:
+            Z = fitted.decision_function(batch.X)
+        except DataError as error:
+            raise DataError(f"{safe_text(data)}: {error}") from None
+        codes.append(spread(Z.argmax(axis=1), batch.kept, -1))
+        if proba:
+            probabilities.append(spread(softmax(Z), batch.kept, np.nan))
+    predicted = np.concatenate(codes)
+    notes = found.sentences()
+    if n_skipped := int((predicted < 0).sum()):
+        notes.append(f"{n_skipped} of {len(predicted)} rows have a missing cell and no prediction")
+    P = np.concatenate(probabilities) if proba else None
+    return PredictResult(predicted, fitted.classes, P, tuple(notes), tuple(spreadsheet_warnings(fitted.classes)))
+
+
+def spread(values: Array, kept: Array, nothing: float) -> Array:
+    """The values of the rows kept, and what stands for nothing in the others."""
+    if kept.all():
+        return values
+    spread = np.full((len(kept), *values.shape[1:]), nothing, dtype=values.dtype)
+    spread[kept] = values
+    return spread
+
+
+def _numbers(row: Array) -> list[float] | None:
+    return None if np.isnan(row).any() else row.tolist()
 
 
 def spreadsheet_warnings(classes: Array) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.errors import UsageError
+from softreg.errors import DataError, UsageError
 from softreg.metrics import Metrics, measure
 from softreg.rows import make_rows
 from softreg.tables import TableOptions
@@ -94,6 +94,10 @@ def prepare(
     if settings.early_stopping and validation is None and validation_fraction is None:
         raise UsageError("--early-stopping needs validation rows (add --validation-fraction 0.1)")
     rows = read_training(data, target, group, options)
+    if rows.soft is not None and settings.loss != "softmax":
+        raise UsageError(f"--loss {settings.loss}: a hinge knows no soft labels: give --target one column of labels")
+    if rows.soft is not None and settings.class_weight is not None:
+        raise UsageError("--class-weight: soft labels have no class to weigh")
     whole = part_of(rows)
     table = rows.table
     notes, warnings = list(rows.notes), list(rows.warnings)
@@ -101,6 +105,7 @@ def prepare(
         split = split_rows(rows.y, rows.classes, validation_fraction, settings.random_state, table.groups, group)
         notes += split.notes
         part, kept = whole.take(split.train), whole.take(split.validation)
+        _check_counts(table.path, kept, "every row drawn for validation has weight 0 (another --seed draws others)")
         codes = (rows.y[split.train], rows.y[split.validation])
         groups = None if table.groups is None else table.groups[split.train]
         return Prepared(
@@ -113,6 +118,7 @@ def prepare(
             rows, rows.X, rows.y, table.groups, None, None, none, tuple(notes), tuple(warnings), whole, None
         )
     other = read_for_classes(validation, table.recipe, rows.classes)
+    _check_counts(other.table.path, part_of(other), "every row has weight 0: none to validate by")
     notes += other.notes
     name = safe_text(os.path.basename(validation), 80)
     warnings += [f"{name}: {warning}" for warning in other.warnings]
@@ -124,6 +130,11 @@ def prepare(
         rows, rows.X, rows.y, table.groups, (other.X, other.y), text, record, tuple(notes), tuple(warnings), whole,
         part_of(other), other,
     )  # fmt: skip
+
+
+def _check_counts(path: str, part: Part, finding: str) -> None:
+    if part.weight is not None and not part.weight.any():
+        raise DataError(f"{path}: {finding}")
 
 
 def metrics_of(X: Any, y: Array, W: Array, settings: Settings, weight: Array | None = None) -> Metrics:

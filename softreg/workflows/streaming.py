@@ -17,7 +17,7 @@ from softreg.tables.opening import Paths
 from softreg.tables.writing import label_column, number_column
 from softreg.text import safe_text
 from softreg.workflows.inputs import recipe_of
-from softreg.workflows.predicting import spreadsheet_warnings
+from softreg.workflows.predicting import spread, spreadsheet_warnings
 
 Array = NDArray[Any]
 
@@ -70,10 +70,19 @@ class PredictStream:
             raise UsageError(f"--min-confidence {self.min_confidence:g}: a probability, from 0 to 1")
         if self.missing not in MISSING:
             raise UsageError(f"--missing {safe_text(self.missing, 40)}: one of {', '.join(MISSING)}")
-        own = {"prediction", *(f"p[{text}]" for text in self._texts)} if self.proba else {"prediction"}
+        own = {"prediction", *(f"p[{text}]" for text in self._texts if self.proba)}
+        own |= {f"{name}_{i}" for i in range(1, (self.top_k or 0) + 1) for name in ("label", self._shown)}
         for name in self.keep:
             if name in own or list(self.keep).count(name) > 1:
                 raise UsageError(f"--keep: '{safe_text(name, 40)}' would be the name of two columns")
+        id_name = recipe_of(self.model).id
+        if id_name in own:
+            raise UsageError(f"the id column '{safe_text(id_name, 40)}' has the name of a column of the output")
+
+    @property
+    def _shown(self) -> str:
+        """What the likeliest classes are shown with."""
+        return "p" if self.model.loss == "softmax" else "score"
 
     @property
     def _texts(self) -> list[str]:
@@ -123,28 +132,19 @@ class PredictStream:
         if self.min_confidence is not None and P is not None:
             sure = P.max(axis=1) >= self.min_confidence
             self.n_unsure += int((~sure).sum())
-        columns["prediction"] = label_column(self.model.classes, _spread(np.where(sure, codes, -1), kept, -1))
+        columns["prediction"] = label_column(self.model.classes, spread(np.where(sure, codes, -1), kept, -1))
         if self.proba and P is not None:
             for text, p in zip(self._texts, P.T, strict=True):
-                columns[f"p[{text}]"] = number_column(_spread(p, kept, np.nan))
+                columns[f"p[{text}]"] = number_column(spread(p, kept, np.nan))
         if self.top_k is not None:
             order = np.argsort(-Z, axis=1, kind="stable")[:, : self.top_k]
-            shown, name = (Z, "score") if P is None else (P, "p")
+            shown = Z if P is None else P
             for i in range(self.top_k):
                 rank = order[:, i]
-                columns[f"label_{i + 1}"] = label_column(self.model.classes, _spread(rank, kept, -1))
+                columns[f"label_{i + 1}"] = label_column(self.model.classes, spread(rank, kept, -1))
                 values = shown[np.arange(len(rank)), rank]
-                columns[f"{name}_{i + 1}"] = number_column(_spread(values, kept, np.nan))
+                columns[f"{self._shown}_{i + 1}"] = number_column(spread(values, kept, np.nan))
         return columns
-
-
-def _spread(values: Array, kept: Array, nothing: float) -> Array:
-    """(m,) the values of the rows kept, and what stands for nothing in the others."""
-    if kept.all():
-        return values
-    spread = np.full(len(kept), nothing, dtype=values.dtype)
-    spread[kept] = values
-    return spread
 
 
 def predict_stream(model: str | Model, data: Paths, **options: Any) -> PredictStream:

@@ -97,23 +97,29 @@ def tune_prepared(
     # The fold's own validation rows must not decide when to stop, or they would judge themselves.
     settings = replace(settings, early_stopping=False)
     totals = np.zeros(len(ALPHAS))
-    n_rows, done, loose = 0, 0, 0
+    weight, n_rows, done, loose = 0.0, 0, 0, 0
     parts = folds(ready.y, ready.n_classes, FOLDS, settings.random_state, ready.groups)
     report = on_tuning or (lambda done, total: None)
     report(0, len(parts) * len(ALPHAS))
     for rows, apart in parts:
         n_rows += len(apart)
         part, judged = ready.part.take(rows), ready.part.take(apart)
+        counts = len(apart) if judged.weight is None else float(judged.weight.sum())
+        if not counts:  # rows of weight 0 judge nothing
+            done += len(ALPHAS)
+            report(done, len(parts) * len(ALPHAS))
+            continue
+        weight += counts
         W = None
         for i, alpha in enumerate(ALPHAS):
             W, fine = _fit(part, replace(settings, alpha=alpha), ready.n_classes, W)
             loose += not fine
             loss = judged.metrics(W, settings).loss
             assert loss is not None
-            totals[i] += loss * len(apart)
+            totals[i] += loss * counts
             done += 1
             report(done, len(parts) * len(ALPHAS))
-    return _result(totals / n_rows, len(parts), n_rows, loose, settings)
+    return _result(totals / weight, len(parts), n_rows, loose, settings)
 
 
 def _fit(part: Part, settings: Settings, n_classes: int, W0: Array | None) -> tuple[Array, bool]:
