@@ -176,6 +176,8 @@ def configure(
         values[key], places[key] = read_value(key, text), f"--{_flag(key)} "
     for key, value in values.items():
         _check_number(key, value, places[key])
+    if "alpha" in given and "C" in given:
+        raise UsageError(f"--C {values['C']} and --alpha {values['alpha']} set the same thing: give one of them")
     if values.get("class_weight") not in (None, "balanced"):
         raise UsageError(f"{places['class_weight']}{_shown(values['class_weight'])}: balanced, or none")
     run = kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})

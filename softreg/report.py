@@ -146,7 +146,7 @@ def check_text(checked: CheckResult) -> str:
     if not checked.findings:
         lines.append("nothing to note")
     seconds = "less than a second" if checked.seconds < 1 else f"some {checked.seconds:.0f} s"
-    lines += ["", line("a fit", f"takes at most {checked.megabytes:.0f} MB and, on one core, {seconds}")]
+    lines += ["", line("a fit", f"takes about {checked.megabytes:.0f} MB and, on one core, {seconds}")]
     return "\n".join(lines)
 
 
@@ -353,13 +353,14 @@ def _inspection_tables(inspected: InspectResult) -> Iterator[tuple[list[str], li
         columns = [[safe_text(cell, 100) for cell in row] for row in inspected.columns[:most]]
         left = len(inspected.columns) - most
         yield ["column", "kind", "becomes"], columns, f"and {left} more columns: --json has them" if left > 0 else ""
+    unit = "logits" if inspected.settings.get("loss", "softmax") == "softmax" else "margin units"
     rows = []
     for top in inspected.top[:most]:
         weights = ", ".join(f"{safe_text(feature, 30)} {weight:+.3g}" for feature, weight in top.weights)
         rows.append([name(top.label), f"{top.intercept:+.3g}", weights])
     left = len(inspected.top) - most
     yield (
-        ["class", "intercept", "largest weights, in logits per unit of the feature"],
+        ["class", "intercept", f"largest weights, in {unit} per unit of the feature"],
         rows,
         f"and {left} more classes: --json has them" if left > 0 else "",
     )

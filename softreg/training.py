@@ -244,6 +244,13 @@ def combined_weight(y: Array, weight: Array | None, class_weight: Any, n_classes
     return s * per_class[y]
 
 
+def class_sums(y: Array, weight: Array | None, n_classes: int) -> Array:
+    """Rows of each class, or their shares of soft labels; a row of weight 2 is two."""
+    if y.ndim == 2:
+        return y.sum(axis=0) if weight is None else weight @ y
+    return np.bincount(y, weight, minlength=n_classes)
+
+
 def _check_classes(rows: Rows) -> None:
     if rows.weight is not None and not rows.total_weight > 0:
         raise DataError("sample weights are all zero: no row counts")

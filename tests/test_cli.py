@@ -362,3 +362,18 @@ def test_explain_takes_a_row_apart(cli, iris):
     assert "true class setosa" in done.out
     assert "mean loss of the data set" in done.out
     assert cli("explain", iris, DATA / "iris.csv", "--row", "151").code == 2
+
+
+def test_gradcheck_and_verify_read_what_fit_reads(capsys, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("a,b,w,y\n1,NA,1,p\n2,u,2,q\n3,v,1,p\n4,u,1,q\n")
+    how = (table, "--target", "y", "--na", "NA", "--missing", "indicator", "--weight-col", "w")
+    assert softreg(capsys, "gradcheck", *how).code == 0
+    done = softreg(capsys, "fit", *how)
+    assert (done.code, "the same with --validation-fraction 0.2" in done.out + done.err) == (0, True)
+    for part in "12":
+        (tmp_path / f"{part}.csv").write_text("a,y\n1,p\n2,q\n3,q\n")
+    parts = (tmp_path / "1.csv", tmp_path / "2.csv")
+    assert softreg(capsys, "fit", *parts, "--target", "y", "-o", tmp_path / "m").code == 0
+    assert softreg(capsys, "verify", tmp_path / "m", *parts).code == 0
+    assert "set the same thing" in softreg(capsys, "fit", table, "--target", "y", "--alpha", "1e-4", "--C", "3").error

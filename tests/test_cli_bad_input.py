@@ -112,7 +112,7 @@ def test_controls_in_data_do_not_reach_the_terminal(cli, tmp_path):
         (["--fit"], "no option --fit"),
         (["fit", "t.csv", "--alhpa", "1"], "did you mean --alpha?"),
         (["fit", "t.csv", "--alpha"], "requires an argument"),
-        (["verify", "m.softreg", "t.csv", "u.csv"], "unexpected extra argument"),
+        (["inspect", "m.softreg", "t.csv"], "unexpected extra argument"),
         (["fit", "t.csv", "--alpha", "nan"], "--alpha nan"),
         (["fit", "t.csv", "--alpha", "-1"], "--alpha -1"),
         (["fit", "t.csv", "--C", "1e400"], "--C inf"),

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from softreg.cli.options import COMPARE, LOSS, RUN, SETTINGS, TABLES
-from softreg.config import ALIASES, KINDS, CompareRun, Run, configure
+from softreg.config import ALIASES, KINDS, CompareRun, Run, _toml, configure
 from softreg.errors import UsageError
 from softreg.training import Settings
 
@@ -198,3 +198,8 @@ def test_a_command_refuses_keys_of_another(tmp_path):
 def test_aliases_lead_to_keys():
     assert all(key in KINDS for key in ALIASES.values())
     assert not math.isnan(configure({}).settings.alpha)
+
+
+def test_a_printed_configuration_keeps_every_character():
+    text = "\U0001f600 \x7f\x1b.csv"
+    assert tomllib.loads(f"data = {_toml(text)}")["data"] == text

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -20,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 import softreg
-from softreg import ConvergenceWarning, MulticlassSVC, SoftmaxRegression
+from softreg import ConvergenceWarning, MulticlassSVC, SoftmaxRegression, workflows
 from softreg.estimators import model_file, multiclass_svc, softmax_regression
 
 DATA = Path(__file__).parent.parent / "data"
@@ -710,7 +711,7 @@ def test_early_stopping_draws_its_own_rows() -> None:
     model.fit(X, np.array(["a", "b", "c"])[y], np.linspace(0.5, 1, 90))
     assert model.status_ in ("stopped_early", "certified")
     assert model._solution.n_rows == 81
-    assert model._solution.class_counts.tolist() == [27, 27, 27]
+    assert clone(model).fit(X, y)._solution.class_counts.tolist() == [27, 27, 27]
     soft = clone(model).fit(X, np.eye(3)[y])
     assert soft.history_["validation_loss"][0] == pytest.approx(np.log(3))
 
@@ -811,3 +812,45 @@ def test_public_names_are_all_there() -> None:
     assert sorted(name for names in softreg._HOMES.values() for name in names) == sorted(softreg.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         softreg.nothing  # noqa: B018
+
+
+# --- states that a fit must not leave behind ---------------------------------------------------------------------
+
+
+def test_an_endless_C_is_no_penalty_also_in_the_file(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    X[:, 0] += np.random.default_rng(0).standard_normal(150)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", softreg.ConvergenceWarning)
+        model = SoftmaxRegression(C=np.inf, max_iter=3).fit(X, y)
+    model.save(tmp_path / "m")
+    again = softreg.load(tmp_path / "m")
+    assert (again.alpha, again.C) == (0.0, None)
+    with pytest.raises(ValueError, match="set the same thing"):
+        SoftmaxRegression(C=2.0, alpha=0.1).fit(X, y)
+
+
+def test_a_fit_that_fails_leaves_no_half_fitted_model():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression()
+    with pytest.raises(ValueError, match="one class"):
+        model.fit(X, np.zeros(150))
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    model.set_params(warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="goes on from a fit of 4 features"):
+        model.fit(X[:, :3], y)
+    assert model.score(X, y) > 0.9
+
+
+def test_a_row_of_weight_2_is_two_in_the_shares_of_classes():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression(alpha=0.1).fit(X, y, sample_weight=1.0 + (y == 2))
+    assert model._solution.class_counts.tolist() == [50, 50, 100]
+
+
+def test_names_that_nobody_gave_are_not_asked_for(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    np.savez(tmp_path / "t.npz", X=X, y=y)
+    workflows.fit(str(tmp_path / "t.npz"), output=str(tmp_path / "m"))
+    assert softreg.load(tmp_path / "m").score(X, y) > 0.9  # warnings are errors

@@ -292,3 +292,12 @@ def test_top_k_is_asked_for_and_can_be_required(capsys, model):
         refused = softreg(capsys, "evaluate", model, DIGITS, "--top-k", k)
         assert refused.code == 2
         assert "the model has 10 classes" in refused.err
+
+
+def test_the_baseline_counts_weights(tmp_path):
+    rows = [*("1,p,1" for _ in range(100)), *("2,q,9" for _ in range(50)), "2,p,1", "1,q,1"]
+    data, model = tmp_path / "t.csv", str(tmp_path / "m")
+    data.write_text("\n".join(["a,y,w", *rows, ""]))
+    workflows.fit(str(data), target="y", options=TableOptions(weight_col="w"), output=model)
+    baselines = workflows.evaluate(model, str(data)).baselines
+    assert baselines["accuracy"] == pytest.approx(451 / 552)

@@ -173,3 +173,14 @@ def test_labels_that_are_no_text_come_back_as_the_labels_they_are():
     ):
         text = b"".join(written([{"prediction": label_column(classes, codes)}], "csv")).decode()
         assert ",".join(text.replace('""', "").split("\n")[1:4]) == expected
+
+
+def test_a_suffix_of_another_format_is_refused_and_a_dash_is_the_standard_output(models, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("p.jsonl.gz", "p.xlsx", "p.tsv"):
+        refused = softreg(capsys, "predict", models / "softmax", IRIS, "-o", name)
+        assert "is none of csv, jsonl, parquet" in refused.error
+    done = softreg(capsys, "predict", models / "softmax", IRIS, "-o", "-")
+    assert (done.code, len(done.out.splitlines())) == (0, 151)
+    assert "goes to a file" in softreg(capsys, "fit", IRIS, "--target", "species", "-o", "-").error
+    assert not list(tmp_path.iterdir())

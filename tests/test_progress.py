@@ -2,11 +2,12 @@
 
 import io
 import math
+import sys
 
 import pytest
 
 from softreg.certificate import Certificate
-from softreg.cli.progress import Bar, position, wanted
+from softreg.cli.progress import Bar, Count, Watch, position, wanted
 from softreg.minimise import HISTORY_COLUMNS, History, Iterate
 
 
@@ -100,3 +101,17 @@ def test_only_terminals_that_can_go_back_get_a_bar(monkeypatch):
     assert not wanted(None)
     monkeypatch.setenv("TERM", "dumb")
     assert not wanted(Terminal())
+
+
+def test_a_terminal_that_went_away_stops_no_tuning_and_no_comparison(monkeypatch):
+    class Gone(io.StringIO):
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    Watch(silent=False).on_tuning(1, 7)
+    with Count(silent=False) as count:
+        count.on_progress(1, 7)

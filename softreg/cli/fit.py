@@ -22,7 +22,8 @@ def fit(
         typer.Option("--print-config", help="Print the effective configuration as TOML, and stop.", show_default=False),
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 6 unless the fit is certified.", show_default=False)
+        bool,
+        typer.Option("--strict", help="Exit 6 and save no model unless it is certified.", show_default=False),
     ] = False,
     manner: Manner,
 ) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from softreg.cli.options import CONFIG, LOSS, SETTINGS, TARGET, Manner, OptionalTable, takes
+from softreg.cli.options import CONFIG, LOSS, SETTINGS, TABLES, TARGET, Manner, OptionalTables, takes
 from softreg.cli.printing import result
 
+_RUN = {"target": TARGET["target"], **TABLES}
 
-@takes(run={"target": TARGET["target"]}, settings={**LOSS, **SETTINGS})
+
+@takes(run=_RUN, settings={**LOSS, **SETTINGS})
 def gradcheck(
-    data: OptionalTable = None,
+    data: OptionalTables = None,
     *,
     run: dict[str, Any],
     settings: dict[str, Any],
@@ -22,11 +24,12 @@ def gradcheck(
     from softreg.config import configure
     from softreg.errors import FitError, UsageError
 
-    given = {**run, **settings} if data is None else {"data": data, **run, **settings}
-    asked = configure(given, config, ["data", "target", *LOSS, *SETTINGS], "softreg gradcheck")
+    given = {"data": data[0] if len(data) == 1 else data, **run, **settings} if data else {**run, **settings}
+    asked = configure(given, config, ["data", *_RUN, *LOSS, *SETTINGS], "softreg gradcheck")
     if asked.run.data is None:
         raise UsageError("gradcheck: which table? (softreg gradcheck DATA --target COLUMN)")
-    checked = workflows.gradcheck(asked.run.data, target=asked.run.target, settings=asked.settings)
+    run_ = asked.run
+    checked = workflows.gradcheck(run_.data, target=run_.target, settings=asked.settings, options=run_.tables)
     if manner.json:
         result(report.to_json("gradcheck", checked))
     elif not manner.quiet:

@@ -49,6 +49,7 @@ def predict(
         for warning in predicted.warnings:
             narrate(f"warning: {warning}")
         return
+    output = None if output == "-" else output
     if output is not None:
         refuse_same_file(output, [model, *data])
         check_writable(output)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from softreg.cli.options import Manner, Model, Table
+from softreg.cli.options import Manner, Model, Tables
 from softreg.cli.printing import narrate, result
 
 
-def verify(model: Model, data: Table, *, manner: Manner) -> int:
+def verify(model: Model, data: Tables, *, manner: Manner) -> int:
     """Recompute from the data what a model file claims."""
     from softreg import report, workflows
 
-    verified = workflows.verify(model, data)
+    verified = workflows.verify(model, data[0] if len(data) == 1 else data)
     if manner.json:
         result(report.to_json("verify", verified))
     elif not manner.quiet:

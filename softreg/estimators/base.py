@@ -37,7 +37,7 @@ from softreg.objective import Objective, all_logits
 from softreg.penalties import L2
 from softreg.rows import make_rows, one_thread_blas
 from softreg.solvers import SOLVERS
-from softreg.training import DEFAULT_ALPHA, Settings, Trained, combined_weight, train
+from softreg.training import DEFAULT_ALPHA, Settings, Trained, class_sums, combined_weight, train
 
 Array = NDArray[Any]
 
@@ -192,7 +192,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         except Diverged as error:
             raise ValueError(str(error)) from error
-        self._keep(trained, targets)
+        self._keep(trained, targets, weight)
         if context is not None:
             context.call_on_fit_task_end(estimator=self, **data, reconstruction_attributes={})
         self._report(trained)
@@ -268,7 +268,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "intercept_": shown[-1].copy(),
         }
 
-    def _keep(self, trained: Trained, targets: Targets) -> None:
+    def _keep(self, trained: Trained, targets: Targets, weight: Array | None) -> None:
         """Set every fitted attribute, all at once."""
         result, problem = trained.result, trained.problem
         standard = problem.standard
@@ -281,7 +281,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             C=problem.C,
             solver=trained.solver,
             n_rows=len(targets.y),
-            class_counts=targets.y.sum(axis=0) if targets.is_soft else np.bincount(targets.y),
+            class_counts=class_sums(targets.y, weight, len(targets.classes)),
             witness=result.witness,
             standard=None if standard is None else (standard.mean, standard.scale),
         )
@@ -419,7 +419,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             C=factor / (settings.alpha * rows.total_weight) if settings.alpha > 0 else np.inf,
             solver="sgd",
             n_rows=rows.shape[0],
-            class_counts=y.sum(axis=0) if y.ndim == 2 else np.bincount(y, minlength=len(classes)),
+            class_counts=class_sums(y, weight, len(classes)),
             witness=Witness(),
             standard=None,
         )

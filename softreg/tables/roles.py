@@ -161,7 +161,7 @@ def _refuse_one_column(path: str, names: Sequence[str]) -> None:
     if len(names) == 1 and "  " in names[0]:
         command = "tr -s ' ' ',' makes commas of blanks"
         raise DataError(f"{path}: one column only, '{safe_text(names[0], 60)}': is it aligned by blanks? ({command})")
-    found = [c for c in ":;|\t ^~," if len(names) == 1 and c in names[0]]
+    found = [c for c in ",:;|\t ^~" if len(names) == 1 and c in names[0]]
     if found:
         shown, option = safe_text(names[0], 60), shlex.quote(found[0])
         raise DataError(f"{path}: one column only, '{shown}': is the separator another? (--delimiter {option})")

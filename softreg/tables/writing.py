@@ -24,6 +24,9 @@ ROWS = 4096
 WAITING = 1 << 25
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
 
+#: Suffixes of what is not written here: a file of that name would be taken for it.
+_OTHERS = {".gz", ".bz2", ".xz", ".zst", ".zip", ".tsv", ".xls", ".xlsx", ".feather", ".arrow", ".npz", ".svm"}
+
 
 def output_format(path: str | None, given: str | None) -> str:
     """csv, jsonl or parquet: as given, else by the file's suffix, else csv.
@@ -40,6 +43,8 @@ def output_format(path: str | None, given: str | None) -> str:
             raise UsageError(f"--format {safe_text(given, 40)}: no such format ({hint})")
         return given
     suffix = "" if path is None else os.path.splitext(path)[1].lower()
+    if suffix in _OTHERS:
+        raise UsageError(f"{safe_text(path)}: {suffix} is none of {', '.join(FORMATS)} (--format says which is meant)")
     return _SUFFIXES.get(suffix, "csv")
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from softreg.gradcheck import GradientCheck
 from softreg.gradcheck import gradcheck as check_gradient
-from softreg.tables import label_text
+from softreg.tables import TableOptions, label_text
+from softreg.tables.opening import Paths
 from softreg.training import Settings, build
 from softreg.workflows.inputs import describe, read_training
+from softreg.workflows.preparing import part_of
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,18 @@ class GradcheckResult:
         return {"data": self.data, **values}
 
 
-def gradcheck(data: str, *, target: str | None = None, settings: Settings | None = None) -> GradcheckResult:
+def gradcheck(
+    data: Paths,
+    *,
+    target: str | None = None,
+    settings: Settings | None = None,
+    options: TableOptions | None = None,
+) -> GradcheckResult:
     """Check the gradient of the objective that ``fit`` would minimise, at a random point.
 
     Parameters
     ----------
-    data, target, settings
+    data, target, settings, options
         As for `softreg.workflows.fit`; ``random_state`` seeds the point and the directions.
 
     Raises
@@ -57,8 +65,9 @@ def gradcheck(data: str, *, target: str | None = None, settings: Settings | None
     UsageError, DataError
     """
     settings = settings or Settings()
-    rows = read_training(data, target)
-    problem = build(rows.X, rows.y, None, settings, len(rows.classes))
+    rows = read_training(data, target, options=options)
+    part = part_of(rows)
+    problem = build(part.X, part.y, part.weight, settings, len(rows.classes))
     check = check_gradient(problem.objective, seed=settings.random_state)
     names = tuple(label_text(label) for label in rows.classes.tolist())
     return GradcheckResult(check, describe(rows), rows.table.feature_names, names)

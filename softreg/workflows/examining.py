@@ -26,6 +26,8 @@ UNBALANCED = 100
 COMPARABLE = 50_000_000
 #: Passes that a fit takes, and operations a second of one core: what a rough time is made of.
 PASSES, SPEED = 100, 1e10
+#: Megabytes of the program and of what a pass holds; entries of the factors of `ClassPreconditioner`, at most.
+PROGRAM, MOST_FACTORED = 130, 1 << 25
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class CheckResult:
     n, p : int
         Rows and features.
     megabytes : float
-        Of a fit, at most, above what the program takes.
+        Of a fit, all in all: rough.
     seconds : float
         Of a fit on one core, roughly.
     """
@@ -106,7 +108,7 @@ def check(
         findings=tuple(_findings(rows, filled)),
         n=n,
         p=p,
-        megabytes=(1.2 * stored + 192 * p * K) / 1e6 + 60,
+        megabytes=(1.2 * stored + 192 * p * K + 4 * min(p * p * (K + 2), MOST_FACTORED)) / 1e6 + PROGRAM,
         seconds=PASSES * 4 * entries * K / SPEED,
     )
 

@@ -21,7 +21,7 @@ from softreg.tables import TableOptions, label_text
 from softreg.tables.numbered import Numbered
 from softreg.tables.opening import Paths
 from softreg.text import safe_text, short
-from softreg.training import Problem, Settings, Trained, build, train
+from softreg.training import Problem, Settings, Trained, build, class_sums, train
 from softreg.workflows.history import HistoryLog
 from softreg.workflows.inputs import describe
 from softreg.workflows.outputs import check_outputs, names_of
@@ -229,7 +229,8 @@ def fit(
     finally:
         if log is not None:
             log.close()
-    return _finish(ready, settings, plan, tuned, trained, data, target, output, plot, log, strict)
+    plain = settings == Settings() and options in (None, TableOptions()) and group is None
+    return _finish(ready, settings, plan, tuned, trained, data, target, output, plot, log, strict, plain)
 
 
 def run(ready: Prepared, settings: Settings, watchers: list[Any], progress: Callback | None) -> Trained:
@@ -267,6 +268,7 @@ def _finish(
     plot: str | None,
     log: HistoryLog | None,
     strict: bool,
+    plain: bool,
 ) -> FitResult:
     result = trained.result
     message = outcome(ready, trained)
@@ -309,7 +311,7 @@ def _finish(
         notes=tuple(_notes(settings, train_metrics, validation_metrics, result.status, tuned)),
         warnings=(*ready.warnings, *([] if tuned is None else tuned.warnings), *_warnings(trained, settings, message)),
         saved=tuple(saved),
-        next=_next(ready, settings, trained, data, target, output),
+        next=_next(ready, trained, data, target, output, plain),
         signal=result.signal if interrupted else None,
         interrupted_path=interrupted_path,
         tuning=tuned,
@@ -388,7 +390,7 @@ def _warnings(trained: Trained, settings: Settings, message: str) -> list[str]:
     elif settings.solver != "auto":
         advice = "--solver auto goes further"
     else:
-        advice = "try --standardize, a larger --alpha, or a larger --tol"
+        advice = f"try {'' if settings.standardize else '--standardize, '}a larger --alpha, or a larger --tol"
     return [f"{message}; {advice}"]
 
 
@@ -413,15 +415,17 @@ def _notes(
 
 
 def _next(
-    ready: Prepared, settings: Settings, trained: Trained, data: Paths, target: str | None, output: str | None
+    ready: Prepared, trained: Trained, data: Paths, target: str | None, output: str | None, plain: bool
 ) -> str | None:
-    """A command that leads on from here."""
+    """A command that leads on from here; ``plain``: data and target are all that this one was."""
     if trained.result.status is Status.INTERRUPTED:
         return None
     q = shlex.quote
     if output is None:
         column = "" if target is None else f" --target {q(target)}"
         apart = " --validation-fraction 0.2" if ready.validation is None else ""
+        if not plain:
+            return f"the same with{apart} --output model.softreg"
         files = " ".join(map(q, names_of(data)))
         return f"softreg fit {files}{column}{apart} --output model.softreg"
     names = ready.rows.table.feature_names
@@ -457,7 +461,7 @@ def make_model(ready: Prepared, trained: Trained, message: str, train: Metrics, 
         alpha=problem.alpha,
         C=problem.C,
         n_rows=len(ready.y),
-        class_counts=_class_counts(ready),
+        class_counts=class_sums(ready.part.y, ready.part.weight, ready.n_classes),
         objective=result.value,
         certificate=result.certificate,
         witness=result.witness,
@@ -473,12 +477,6 @@ def make_model(ready: Prepared, trained: Trained, message: str, train: Metrics, 
         metrics={"train": train.summary(), "validation": None if validation is None else validation.summary()},
         split=ready.split_record,
     )
-
-
-def _class_counts(ready: Prepared) -> Any:
-    """Rows of each class, or their shares of soft labels."""
-    y = ready.part.y
-    return np.bincount(y, minlength=ready.n_classes) if y.ndim == 1 else y.sum(axis=0)
 
 
 def draw(path: str, histories: dict[str, Any], settings: Settings, note: str | None) -> None:

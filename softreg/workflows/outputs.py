@@ -35,6 +35,8 @@ def check_outputs(
     """
     given = [(option, path) for option, path in outputs.items() if path is not None]
     for i, (option, path) in enumerate(given):
+        if path == "-":
+            raise UsageError(f"{option} -: what is written here goes to a file; ./- is one of that name")
         if not path:
             raise UsageError(f"{option}: the name of the file is empty")
         refuse_same_file(path, [name for name in inputs if name is not None], option)

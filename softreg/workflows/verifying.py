@@ -14,6 +14,7 @@ from softreg.metrics import Metrics
 from softreg.rows import one_thread_blas
 from softreg.store import Model
 from softreg.tables import Table
+from softreg.tables.opening import Paths
 from softreg.text import safe_text
 from softreg.training import build
 from softreg.workflows.inputs import read_as_training
@@ -71,14 +72,14 @@ class VerifyResult:
         return asdict(self)
 
 
-def verify(model: str | Model, data: str) -> VerifyResult:
+def verify(model: str | Model, data: Paths) -> VerifyResult:
     """Recompute objective, gap and metrics of a model from its training data, in one pass.
 
     Parameters
     ----------
     model : str or Model
         A model file, or the model itself.
-    data : str
+    data : path or paths
         The table it was trained on; of a model with a split, the whole of it.
 
     Raises
