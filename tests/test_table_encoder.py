@@ -80,3 +80,10 @@ def test_what_has_no_meaning_is_refused():
     encoder = TableEncoder().fit(FRAME.drop_nulls())
     with pytest.raises(ValueError, match="column 'size': 'big' is not a number"):
         encoder.transform(FRAME.drop_nulls().with_columns(pl.lit("big").alias("size")))
+
+
+def test_frames_come_out_however_many_levels_there_are():
+    frame = pl.DataFrame({"who": [f"p{i % 90}" for i in range(900)], "size": range(900)})
+    assert hasattr(TableEncoder().fit_transform(frame), "tocsr")
+    encoder = TableEncoder().set_output(transform="polars")
+    assert encoder.fit_transform(frame).shape == encoder.transform(frame).shape == (900, 91)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softreg.errors import DataError
@@ -131,7 +132,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         )
         with _in_python():
             self.recipe_, prepared = learn_columns(source, options)
-        return prepared
+        return self._for_output(prepared)
 
     def transform(self, X: Any) -> Any:
         """X (n, p) prepared by the recipe: (n, k) float64, or CSR.
@@ -145,7 +146,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         check_is_fitted(self)
         with _in_python():
-            return read_known(self._source(X, reset=False), self.recipe_, needed=(), group=False).X
+            prepared = read_known(self._source(X, reset=False), self.recipe_, needed=(), group=False).X
+        return self._for_output(prepared)
+
+    def _for_output(self, prepared: Any) -> Any:
+        """Dense where `set_output` asks for frames, which hold nothing else."""
+        dense = _get_output_config("transform", self)["dense"] != "default"
+        return prepared.toarray() if dense and hasattr(prepared, "toarray") else prepared
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """The names of the columns that ``transform`` makes: a number keeps its name, a level is ``column=level``."""
