@@ -104,7 +104,8 @@ def match(path: str, names: Sequence[str], recipe: Recipe, needed: Sequence[str]
         name = getattr(recipe, role)
         if name is not None and name not in there:
             if role in needed:
-                raise DataError(f"{path}: no column '{safe_text(name, 40)}'{_hint(name, names)}")
+                way_out = " (the fit weighed rows by it: a column of 1 counts each once)" if role == "weight" else ""
+                raise DataError(f"{path}: no column '{safe_text(name, 40)}'{_hint(name, names)}{way_out}")
             name = None
         found[role] = name
     proba = recipe.target_proba if there.issuperset(recipe.target_proba) else ()
