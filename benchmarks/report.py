@@ -100,10 +100,14 @@ def _machine(results: dict[str, Any]) -> str:
     limits = sorted({row["limit"] for row in results["rows"]} or {results["limit"]})
     limit = " or ".join(f"{seconds:g}" for seconds in limits)
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}; "
-        f"{results['threads']} threads for everyone; Python {machine['python']}, {versions}; BLAS: {blas}.\n"
+        f"{machine['processor']}, {_many(machine['cores'], 'core')}, {machine['memory_gib']} GiB, {machine['system']}; "
+        f"{_many(results['threads'], 'thread')} for everyone; Python {machine['python']}, {versions}; BLAS: {blas}.\n"
         f"At most {limit} s a fit, medians of {results['repeats']} rounds.\n"
     )
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _explained(rows: Sequence[Row]) -> str:
