@@ -15,13 +15,11 @@ from typing import Annotated, Any
 import typer
 
 _FORMATS = "CSV, TSV, JSON lines, Parquet, svmlight or npz, also gzipped; a pattern, or - for stdin."
-Table = Annotated[str, typer.Argument(metavar="DATA", help=_FORMATS)]
 OptionalTables = Annotated[
     list[str] | None,
     typer.Argument(metavar="DATA...", help=f"{_FORMATS}  Several files are one table."),
 ]
 Tables = Annotated[list[str], typer.Argument(metavar="DATA...", help=_FORMATS)]
-OptionalTable = Annotated[str | None, typer.Argument(metavar="DATA", help=_FORMATS)]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model file that fit has saved.")]
 
 
