@@ -206,15 +206,23 @@ def kinds(head: Sequence[Cells], columns: Sequence[int], na: Sequence[str], deci
     found = ["number"] * len(columns)
     if not columns:
         return found
-    values = [cells.numbers(columns) for cells in head]
-    odd = ~np.isfinite(np.concatenate(values)[:HEAD]).all(axis=0)
-    for j in np.flatnonzero(odd).tolist():
-        text = present(pl.concat([cells.text(columns[j]) for cells in head]).head(HEAD), na).drop_nulls()
+    # Text is only asked for where it matters: of numbers only where one may mean a missing value.
+    marked = any(_float(mark) is not None for mark in na)
+    plain = [np.isfinite(cells.numbers(columns)) & (not marked) for cells in head]
+    ends = np.cumsum([len(block) for block in plain])
+    plain = [block[: max(HEAD - (end - len(block)), 0)] for block, end in zip(plain, ends.tolist(), strict=True)]
+    for j in range(len(columns)):
+        n_plain = sum(int(np.count_nonzero(block[:, j])) for block in plain)
+        rows = [np.flatnonzero(~block[:, j]) for block in plain]
+        if not any(map(len, rows)):
+            continue
+        texts = [cells.text(columns[j], which) for cells, which in zip(head, rows, strict=True)]
+        text = present(pl.concat(texts), na).drop_nulls()
         if not len(text):
             continue
         bare = text.str.strip_chars(_BLANKS)
         numeric = np.isfinite(_numbers(bare, decimal)) | bare.str.contains(_DRESSED).to_numpy()
-        if 2 * np.count_nonzero(numeric) < len(bare):
+        if 2 * (n_plain + np.count_nonzero(numeric)) < n_plain + len(bare):
             truths = int(bare.str.to_lowercase().is_in(_BOOLEANS).sum())
-            found[j] = "boolean" if 2 * truths >= len(bare) else "category"
+            found[j] = "boolean" if 2 * truths >= n_plain + len(bare) else "category"
     return found
