@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from softreg.plots.model_weights import ModelWeightsDisplay
 
 MOST_IMAGES = 100
+#: Features that a heat map shows as cells of their own.
+MOST_CELLS = 800
 _GAP = 0.08  # between two images, in image widths
 TITLE = 13.0  # points above an image for its class's name
 
@@ -164,9 +166,11 @@ class WeightsDisplay(Display):
     def draw_cells(self, ax: Axes, colours: dict[str, Any]) -> AxesImage:
         """The heat map, classes by features, still without names."""
         K, p = self.coef.shape
-        # Sharp cells as long as each has a few dots; beyond, matplotlib averages, so that no weight is skipped.
-        sharp = "nearest" if p <= 800 else "auto"
-        image = ax.imshow(self.coef, **({"aspect": "auto", "interpolation": sharp} | colours))
+        # Where a cell has less than a dot the mean of neighbouring features is drawn, so that no weight is skipped.
+        edges = np.linspace(0, p, min(p, MOST_CELLS) + 1).astype(int)
+        cells = np.add.reduceat(self.coef, edges[:-1], axis=1) / np.diff(edges)
+        options = {"aspect": "auto", "interpolation": "nearest", "extent": (-0.5, p - 0.5, K - 0.5, -0.5)}
+        image = ax.imshow(cells, **(options | colours))
         separate_cells(ax, K, p)
         ax.set_xlabel("feature")
         ax.set_ylabel("class")
