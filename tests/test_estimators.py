@@ -148,7 +148,7 @@ def test_certificate_is_at_least_the_true_gap(model: Any) -> None:
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_one_hot_soft_labels_are_labels(n_classes: int) -> None:
     X, y = blobs(K=n_classes)
-    hard = SoftmaxRegression(alpha=0.01, max_iter=3)
+    hard = SoftmaxRegression(alpha=0.01, max_iter=2)
     soft = clone(hard)
     with pytest.warns(ConvergenceWarning, match="max_iter"):
         hard.set_params(tol=0.0).fit(X, y)

@@ -27,13 +27,13 @@ def shown(page):
             yield command, output.rstrip("\n").splitlines()
 
 
-def alike(said, got):
+def alike(said, got, rtol=1e-3):
     """Whether two words are equal, or numbers that differ by rounding only."""
     try:
         a, b = (float(word.strip("()[],;")) for word in (said, got))
     except ValueError:
         return said == got
-    return (abs(a) < TINY and abs(b) < TINY) or abs(a - b) <= 1e-3 * abs(a)
+    return (abs(a) < TINY and abs(b) < TINY) or abs(a - b) <= rtol * abs(a)
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +65,16 @@ def test_every_command_prints_what_the_page_shows(place, page):
         )
         got = done.stdout.rstrip("\n").splitlines()
         assert len(got) == len(expected), f"$ {command}\n{done.stdout}"
-        seconds = None
+        in_table = False
         for said, line in zip(expected, got, strict=True):
             words, found = said.split(), line.split()
             assert len(words) == len(found), f"$ {command}\n{line}"
-            if "seconds" in words and "certificate" in words:  # the table of compare: a time is nobody's promise
-                seconds = 2
-            for i, (a, b) in enumerate(zip(words, found, strict=True)):
-                is_time = seconds is not None and i == len(words) - seconds
-                assert is_time or alike(a, b), f"$ {command}\nthe page says {said!r}\nit printed    {line!r}"
+            in_table = in_table or words[-3:] == ["passes", "seconds", "certificate"]  # that of compare
+            for i, (a, b) in enumerate(zip(words, found, strict=True), start=-len(words)):
+                # A time is nobody's promise, and some last digits are this processor's, so that a pass comes or goes.
+                is_time, is_count = in_table and i == -2, in_table and i == -3
+                same = is_time or alike(a, b, 0.02 if is_count else 1e-3)
+                assert same, f"$ {command}\nthe page says {said!r}\nit printed    {line!r}"
 
 
 def test_the_python_session_is_real():
