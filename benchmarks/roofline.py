@@ -205,7 +205,7 @@ def generated(n: int, p: int, n_classes: int) -> tuple[Array, Array]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line; prints the table."""
-    from softreg.rows.blocks import allowed_jobs
+    from softreg.threads import allowed_jobs
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline", description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=60_000)

@@ -20,6 +20,7 @@ SOURCE = Path(__file__).parent.parent / "softreg"
 FLOORS = {
     "errors": 0,
     "files": 0,
+    "threads": 0,
     "text": 0,
     "softmax": 0,
     "losses": 0,
@@ -202,7 +203,7 @@ def test_pictures_are_drawn_without_pyplot():
 
 
 def test_plain_helpers_use_the_standard_library_only():
-    plain = {"errors", "files", "text"}
+    plain = {"errors", "files", "text", "threads"}
     assert not [str(found) for found in all_imports() if found.part in plain and foreign(found) is not None]
 
 

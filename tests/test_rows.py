@@ -15,7 +15,8 @@ from kinds import LOSSES, ROWS, each, random_problem
 from softreg.losses import Softmax
 from softreg.objective import moments_kernel, value_grad_kernel
 from softreg.rows import DenseRows, SparseRows, StandardizedRows, blocks, make_rows, one_thread_blas, sparse
-from softreg.rows.blocks import MAX_GROUPS, allowed_jobs
+from softreg.rows.blocks import MAX_GROUPS
+from softreg.threads import allowed_jobs
 
 
 def dense(X):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -14,6 +13,7 @@ from softreg.comparison.contenders import Contender, Failed, Linear, LinearFit
 from softreg.comparison.judging import Manner, Outcome, Portrait, judge, portrait_of
 from softreg.folds import Fold
 from softreg.rows import one_thread_blas
+from softreg.threads import allowed_jobs
 
 Array = NDArray[Any]
 #: A function and its arguments.
@@ -133,8 +133,7 @@ def _workers(n_jobs: int | None, X: Any, n_classes: int, n_tasks: int) -> int:
     size = X.nnz if hasattr(X, "nnz") else X.size
     if n_tasks < MANY_TASKS and size * n_classes < LARGE:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores if n_jobs in (None, -1) else n_jobs, n_tasks)
+    return min(allowed_jobs(-1 if n_jobs is None else n_jobs), n_tasks)
 
 
 def _run(tasks: Sequence[Task], jobs: int) -> Iterator[Any]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from functools import cache
@@ -15,6 +11,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from softreg.threads import allowed_jobs, in_order
 
 Array = NDArray[Any]
 
@@ -147,7 +145,7 @@ class Rows(ABC):
 
     def parallel(self, task: Callable[[int], Any], items: range) -> Iterator[Any]:
         """``task(item)`` for each item, in order, on as many threads as these rows may use."""
-        return _in_order(task, items, min(self.n_jobs, len(items)))
+        return in_order(task, items, min(self.n_jobs, len(items)))
 
 
 def _add(total: list[Any], part: Any) -> list[Any]:
@@ -156,41 +154,6 @@ def _add(total: list[Any], part: Any) -> list[Any]:
     for i, a in enumerate(part):
         total[i] += a
     return total
-
-
-def _in_order(task: Callable[[int], Any], items: range, n_jobs: int) -> Iterator[Any]:
-    """``task(item)`` for each item, in order; at most ``n_jobs`` run and few wait to be taken."""
-    if n_jobs <= 1:
-        yield from map(task, items)
-        return
-    pool, waiting = _pool(n_jobs), deque[Future[Any]]()
-    try:
-        for item in items:
-            waiting.append(pool.submit(task, item))
-            if len(waiting) > n_jobs:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-@cache
-def _pool(n_jobs: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_jobs, thread_name_prefix="softreg")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
-
-
-def allowed_jobs(n_jobs: int | None) -> int:
-    """Threads to use: all cores this process may run on, or 1 inside a worker process of another program."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if n_jobs is None:
-        return 1 if multiprocessing.parent_process() is not None else cores
-    return n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs)
 
 
 @cache

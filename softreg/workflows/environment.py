@@ -11,8 +11,8 @@ from typing import Any
 
 from softreg import __version__
 from softreg.report import line
-from softreg.rows.blocks import allowed_jobs
 from softreg.text import safe_text
+from softreg.threads import allowed_jobs
 from softreg.workflows.kernels import Advice, Blas, advise, widest_instructions
 from softreg.workflows.speed import Speed, measure_speed
 
