@@ -14,8 +14,8 @@ import polars as pl
 from softreg.errors import DataError
 from softreg.tables import labels
 from softreg.tables.cells import Cells, Source
-from softreg.tables.coded import Coded
-from softreg.tables.gathering import Gathered, in_order
+from softreg.tables.coded import Coded, code
+from softreg.tables.gathering import Gathered, by_block
 from softreg.tables.raw import Plan, Raw, read_raw
 from softreg.tables.recipe import MISSING_CODE, UNKNOWN_CODE, Column, Recipe
 from softreg.tables.roles import Roles, match
@@ -176,7 +176,7 @@ def read_in_batches(
         return read_raw(cells, plan), {name: cells.text(place[name]) for name in wanted}
 
     n = 0
-    for raw, texts in in_order(task, source.blocks()):
+    for raw, texts in by_block(task, source.blocks()):
         n += len(raw)
         kept = _kept(raw, recipe, missing)
         for name, (rows, _) in raw.rounded.items():
@@ -188,7 +188,7 @@ def read_in_batches(
         for column in recipe.columns:
             if column.is_category:
                 coded = Coded()
-                coded.add(raw.texts[column.name])
+                coded.add(*code(raw.texts[column.name]))
                 codes.append(_places(column, coded.levels)[coded.codes])
                 _note_unknown(found, column, coded)
         _refuse_unknown(raw.path, recipe, found)

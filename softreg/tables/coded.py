@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from softreg.tables import labels
+
+
+def code(text: pl.Series) -> tuple[list[str], np.ndarray]:
+    """The different texts in the order they are met, and each row's place among them; -1 where text is null."""
+    levels = text.unique(maintain_order=True).drop_nulls().to_list()
+    return levels, text.cast(pl.Enum(levels)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 class Coded:
@@ -15,12 +23,10 @@ class Coded:
         self._place: dict[str, int] = {}
         self._parts: list[np.ndarray] = []
 
-    def add(self, text: pl.Series) -> None:
-        """One more block of text; null where it is missing."""
-        here = text.unique(maintain_order=True).drop_nulls().to_list()
-        places = np.array([self._place.setdefault(level, len(self._place)) for level in here] + [-1], dtype=np.int32)
-        within = text.cast(pl.Enum(here)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
-        self._parts.append(places[within])  # the last place is that of missing cells
+    def add(self, levels: Sequence[str], codes: np.ndarray) -> None:
+        """One more block: what `code` finds in it."""
+        places = [self._place.setdefault(level, len(self._place)) for level in levels]
+        self._parts.append(np.array([*places, -1], dtype=np.int32)[codes])  # the last place is that of missing cells
 
     @property
     def levels(self) -> list[str]:
@@ -38,5 +44,5 @@ class Coded:
         """As labels: (classes in order, codes)."""
         classes = labels.text_classes(self.levels)
         rank = {labels.label_text(label): k for k, label in enumerate(classes.tolist())}
-        places = np.array([rank[level] for level in self._place], dtype=np.int64)
-        return classes, places[self.codes] if len(places) else np.empty(0, np.int64)
+        places = np.array([rank[level] for level in self._place], dtype=np.int32)
+        return classes, places[self.codes] if len(places) else np.empty(0, np.int32)

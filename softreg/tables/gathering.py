@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
 
@@ -15,19 +12,36 @@ import numpy as np
 
 from softreg.errors import DataError
 from softreg.tables.cells import Cells, Source
-from softreg.tables.coded import Coded
-from softreg.tables.memory import check_fits
+from softreg.tables.coded import Coded, code
 from softreg.tables.raw import Plan, Raw, read_raw
 from softreg.tables.roles import Roles
+from softreg.tables.stack import Stack
 from softreg.text import safe_text
+from softreg.threads import allowed_jobs, in_order
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 #: Largest distance from 1 of the sum of a row's probabilities.
 _SUM = 1e-6
-#: Threads that read: more wait for memory.
+#: Most threads that read: more wait for memory.
 _THREADS = 4
+
+
+#: What is wrong with cells of a column: how many there are, and the first in words.
+_Counts = dict[str, tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A block but its numbers: rows it had, cells that are missing or rounded, and of the rows that stay the rest."""
+
+    n_read: int
+    missing: _Counts
+    rounded: _Counts
+    lines: Sequence[int]
+    codes: dict[str, tuple[list[str], np.ndarray]]
+    extra: np.ndarray | None
 
 
 class Gathered:
@@ -45,8 +59,8 @@ class Gathered:
 
     def __init__(self, source: Source, plan: Plan, roles: Roles, drop: bool = False) -> None:
         self.coded = {name: Coded() for name in plan.texts}
-        self.missing: dict[str, tuple[int, str]] = {}
-        self.rounded: dict[str, tuple[int, str]] = {}
+        self.missing: _Counts = {}
+        self.rounded: _Counts = {}
         self.n_read, self.n_dropped = 0, 0
         self.lines: list[Sequence[int]] = []
         self._source, self._plan, self._roles, self._drop = source, plan, roles, drop
@@ -55,18 +69,12 @@ class Gathered:
         numbers = {name: place[name] for name in extra}
         self._extra_plan = replace(plan, numbers=numbers, booleans=frozenset(), texts={}, fixed=True)
         self._extra: list[np.ndarray] = []
-        self._numbers = np.empty((0, len(plan.numbers)))
+        self._stack = Stack(source.path, len(plan.numbers))
 
     @property
     def n_rows(self) -> int:
         """Rows kept."""
         return self.n_read - self.n_dropped
-
-    @property
-    def numbers(self) -> np.ndarray:
-        """(n, q) float64, NaN where missing; the memory is that of the rows there are."""
-        self._numbers.resize((self.n_rows, self._numbers.shape[1]), refcheck=False)
-        return self._numbers
 
     @property
     def weight(self) -> np.ndarray | None:
@@ -81,62 +89,53 @@ class Gathered:
 
     def read(self, head: Sequence[Cells], blocks: Iterator[Cells]) -> None:
         """Read all blocks: those that were looked at already, and the others."""
+        for part in by_block(self._task, map(self._placed, chain(head, blocks))):
+            self._add(part)
+        self.numbers = self._stack.finish()
+
+    def _placed(self, cells: Cells) -> tuple[Cells, np.ndarray]:
         # How much of the file a block ends is known here only, before others are read ahead.
-        for raw, extra, share in in_order(self._task, ((cells, self._source.share) for cells in chain(head, blocks))):
-            self._add(raw, extra, share)
+        return cells, self._stack.place(len(cells.lines), self._source.share)
 
-    def _task(self, item: tuple[Cells, float]) -> tuple[Raw, Raw | None, float]:
-        cells, share = item
+    def _task(self, item: tuple[Cells, np.ndarray]) -> _Part:
+        cells, place = item
         extra = read_raw(cells, self._extra_plan) if self._extra_plan.numbers else None
-        return read_raw(cells, self._plan), extra, share
-
-    def _add(self, raw: Raw, extra: Raw | None, share: float) -> None:
-        m = len(raw)
-        self._count(raw)
+        raw = read_raw(cells, self._plan)
         if extra is not None:
-            self._count(extra)
             self._check_extra(extra)
-        start = self.n_rows
-        self.n_read += m
+        n_read, missing, rounded = len(raw), _Counts(), _Counts()
+        for some in (raw, extra) if extra is not None else (raw,):
+            for name, rows in some.missing.items():
+                missing[name] = (len(rows), self._where(some, rows))
+            for name, (rows, text) in some.rounded.items():
+                rounded[name] = (len(rows), f"{safe_text(text, 40)} in {self._where(some, rows)}")
         if self._drop and raw.missing:
-            gone = np.zeros(m, dtype=bool)
+            stays = np.ones(len(raw), dtype=bool)
             for name, rows in raw.missing.items():
                 if name not in (self._roles.target, self._roles.group):
-                    gone[rows] = True
-            self.n_dropped += int(gone.sum())
-            raw = raw.keep(~gone)
-            if extra is not None:
-                extra = extra.keep(~gone)
-        self._reserve(share)
-        self._numbers[start : self.n_rows] = raw.numbers
-        for name, text in raw.texts.items():
-            self.coded[name].add(text)
-        if extra is not None:
-            self._extra.append(extra.numbers)
-        self.lines.append(raw.lines)
+                    stays[rows] = False
+            raw, extra = raw.keep(stays), None if extra is None else extra.keep(stays)
+        codes = {name: code(text) for name, text in raw.texts.items()}
+        place[: len(raw)] = raw.numbers
+        return _Part(n_read, missing, rounded, raw.lines, codes, None if extra is None else extra.numbers)
 
-    def _count(self, raw: Raw) -> None:
-        for name, rows in raw.missing.items():
-            before, first = self.missing.get(name, (0, ""))
-            self.missing[name] = (before + len(rows), first or self._place(raw, rows))
-        for name, (rows, text) in raw.rounded.items():
-            before, first = self.rounded.get(name, (0, ""))
-            self.rounded[name] = (before + len(rows), first or f"{safe_text(text, 40)} in {self._place(raw, rows)}")
-
-    def _place(self, raw: Raw, rows: np.ndarray) -> str:
+    def _where(self, raw: Raw, rows: np.ndarray) -> str:
         line = f"line {int(raw.lines[int(rows[0])])}"
         return line if raw.path == self._source.path else f"{line} of {raw.path}"
 
-    def _reserve(self, share: float) -> None:
-        """Make room for the rows read so far, and for those that the part of the file read lets expect."""
-        n, q = self.n_rows, self._numbers.shape[1]
-        if n <= len(self._numbers):
-            return
-        expected = int(n / share * 1.01) if share > 0 else 0
-        if expected < n:  # a pipe, or a file that grows
-            expected = n * 3 // 2
-        check_fits(self._source.path, f"{expected} rows of {q} columns", 8 * q * expected - self._numbers.nbytes)
-        self._numbers.resize((expected, q), refcheck=False)
+    def _add(self, part: _Part) -> None:
+        self.n_read += part.n_read
+        self.n_dropped += part.n_read - len(part.lines)
+        self._stack.fill(len(part.lines))
+        for found, counts in ((self.missing, part.missing), (self.rounded, part.rounded)):
+            for name, (n, first) in counts.items():
+                before, where = found.get(name, (0, first))
+                found[name] = (before + n, where)
+        for name, codes in part.codes.items():
+            self.coded[name].add(*codes)
+        if part.extra is not None:
+            self._extra.append(part.extra)
+        self.lines.append(part.lines)
 
     def _check_extra(self, extra: Raw) -> None:
         values, names = extra.numbers, list(self._extra_plan.numbers)
@@ -160,7 +159,7 @@ class Gathered:
         """Forget these columns; the plan of the others."""
         plan = self._plan
         stay = [j for j, name in enumerate(plan.numbers) if name not in names]
-        self._numbers = self.numbers[:, stay]
+        self.numbers = self.numbers[:, stay]
         for name in names:
             for known in (self.coded, self.missing, self.rounded):
                 known.pop(name, None)
@@ -207,34 +206,7 @@ def rounding_sentences(rounded: Mapping[str, tuple[int, str]]) -> list[str]:
     return said
 
 
-def in_order(task: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-    """``task(item)`` for each item, in order, a few of them at a time in threads of their own.
-
-    An error comes where its item's turn is, even if the next items cannot be had.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = min(cores, _THREADS)
-    waiting: deque[Future[B]] = deque()
-    source = iter(items)
-    failed: BaseException | None = None
-    with ThreadPoolExecutor(threads, thread_name_prefix="softreg-read") as pool:
-        try:
-            while True:
-                try:
-                    item = next(source)
-                except StopIteration:
-                    break
-                except Exception as error:
-                    failed = error
-                    break
-                waiting.append(pool.submit(task, item))
-                del item
-                if len(waiting) >= threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-    if failed is not None:
-        raise failed
+def by_block(task: Callable[[A], B], blocks: Iterable[A]) -> Iterator[B]:
+    """``task(block)`` for each, in order, a few at a time in threads of their own."""
+    # One more than there are cores, for each waits for polars' own threads now and then.
+    return in_order(task, blocks, min(allowed_jobs(None) + 1, _THREADS), ahead=0)

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from softreg.errors import DataError, ResourceError, UsageError
 from softreg.tables import labels
-from softreg.tables.coded import Coded
+from softreg.tables.coded import Coded, code
 from softreg.tables.memory import size
 from softreg.tables.numbered import Numbered
 from softreg.tables.opening import opened
@@ -70,7 +70,7 @@ def read_svmlight(
         raise DataError(f"{path}: the file is empty")
     coded, notes = Coded(), list[str]()
     for block in gathered:
-        coded.add(block.labels)
+        coded.add(*code(block.labels))
     indices = np.concatenate([block.indices for block in gathered])
     values = np.concatenate([block.values for block in gathered])
     counts = np.concatenate([block.counts for block in gathered])
@@ -281,7 +281,7 @@ def _classes(coded: Coded) -> tuple[np.ndarray, np.ndarray]:
     """Labels are numbers here, however they are written: +1, 1 and 1.0 are one class."""
     written = Coded()
     levels = [_written(level) for level in coded.levels]
-    written.add(pl.Series(levels, dtype=pl.String))
+    written.add(*code(pl.Series(levels, dtype=pl.String)))
     classes, place = written.classes()
     return classes, place[coded.codes]
 

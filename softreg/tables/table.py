@@ -15,9 +15,13 @@ import numpy as np
 from softreg.tables import labels
 from softreg.tables.numbered import json_pieces
 from softreg.tables.recipe import Recipe
+from softreg.threads import allowed_jobs, in_order
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+#: Bytes that are hashed at a time.
+_PIECE = 1 << 22
 
 #: Classes in order, and for each row its place among them.
 Labels = tuple[np.ndarray, np.ndarray]
@@ -92,7 +96,7 @@ def fingerprint(
     labels: Sequence[Labels | None],
     numbers: Sequence[np.ndarray | None] = (),
 ) -> str:
-    """SHA-256 of a decoded table; ``numbers`` are weights and soft labels, where there are."""
+    """SHA-256 of a decoded table, arrays by the digests of their pieces; ``numbers`` are weights and soft labels."""
     digest = hashlib.sha256()
     parts = [X] if isinstance(X, np.ndarray) else [X.indptr, X.indices, X.data]
     # Keys in order of the alphabet, the names among them written in pieces: there may be millions.
@@ -104,19 +108,23 @@ def fingerprint(
     digest.update(f"], {json.dumps(after)[1:]}".encode())
     for part in parts:
         # Index types are a matter of size, not of content.
-        _update(digest, part if part is parts[-1] else part.astype(np.int64, copy=False))
+        _update(digest, part, part.dtype if part is parts[-1] else np.dtype(np.int64))
     for pair in labels:
         if pair is not None:
-            _update(digest, pair[1].astype(np.int64, copy=False))
+            _update(digest, pair[1], np.dtype(np.int64))
     for array in numbers:
         if array is not None:
-            _update(digest, array)
+            _update(digest, array, array.dtype)
     return digest.hexdigest()
 
 
-def _update(digest: Any, array: np.ndarray) -> None:
-    """Hash an array in row order and little-endian, a block at a time where it is stored otherwise."""
-    rows = max(1, (1 << 22) // max(1, array[:1].nbytes))
-    for start in range(0, len(array), rows):
+def _update(digest: Any, array: np.ndarray, dtype: np.dtype) -> None:
+    """Hash an array in row order, as little-endian ``dtype``: the digests of pieces, worked out by threads."""
+    rows = max(1, _PIECE // max(1, array[:1].size * dtype.itemsize))
+
+    def piece(start: int) -> bytes:
         block = array[start : start + rows]
-        digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data.cast("B"))
+        return hashlib.sha256(np.ascontiguousarray(block, dtype=dtype.newbyteorder("<")).data.cast("B")).digest()
+
+    for part in in_order(piece, range(0, len(array), rows), allowed_jobs(None)):
+        digest.update(part)
