@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
 from softreg.errors import UsageError
@@ -116,10 +116,11 @@ class CompareRun(Run):
 
 @dataclass(frozen=True)
 class Config:
-    """A complete request: what to learn from and how."""
+    """A complete request: what to learn from and how; and what was asked for in vain, a sentence each."""
 
     run: Any  # Run, or what a command has made of it
     settings: Settings
+    idle: tuple[str, ...] = field(default=(), compare=False)
 
     def to_toml(self) -> str:
         """The effective configuration, all of it: a file that asks for the same again."""
@@ -188,7 +189,29 @@ def configure(
         raise UsageError(_settings_message(error, values, places)) from None
     if settings.early_stopping and run.validation is None and run.validation_fraction is None:
         run = kind(**{**asdict(run), "validation_fraction": 0.1})  # as the estimators do
-    return Config(run, settings)
+    return Config(run, settings, tuple(_idle(settings, places, several_losses=kind is CompareRun)))
+
+
+#: Keys that play a part with some values of another only.
+_ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
+    "margin": ("loss", ("weston_watkins", "crammer_singer")),
+    "learning_rate": ("solver", ("gd", "momentum", "nesterov", "sgd", "adam")),
+    "momentum": ("solver", ("momentum", "sgd")),
+    "batch_size": ("solver", ("sgd", "adam")),
+}
+
+
+def _idle(settings: Settings, places: Mapping[str, str], several_losses: bool) -> Iterator[str]:
+    """What was set to another value than the default and changes nothing."""
+    for key, (other, choices) in _ONLY_WITH.items():
+        value, chosen = getattr(settings, key), getattr(settings, other)
+        if value == getattr(Settings, key) or chosen in choices:
+            continue
+        if not (other == "loss" and several_losses):
+            yield f"{places[key]}{_shown(value)} plays no part with {other} {chosen}: only with {', '.join(choices)}"
+    patience = settings.n_iter_no_change
+    if patience != Settings.n_iter_no_change and not settings.early_stopping:
+        yield f"{places['n_iter_no_change']}{patience} plays no part without --early-stopping"
 
 
 def read_toml(path: str, keys: Sequence[str], command: str = "softreg fit") -> dict[str, Any]:

@@ -203,3 +203,39 @@ def test_aliases_lead_to_keys():
 def test_a_printed_configuration_keeps_every_character():
     text = "\U0001f600 \x7f\x1b.csv"
     assert tomllib.loads(f"data = {_toml(text)}")["data"] == text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"margin": "2"}, "--margin 2.0 plays no part with loss softmax: only with weston_watkins, crammer_singer"),
+        ({"momentum": "0.5", "solver": "adam"}, "--momentum 0.5 plays no part with solver adam: only with momentum, "),
+        ({"batch_size": "7"}, "--batch-size 7 plays no part with solver auto: only with sgd, adam"),
+        ({"learning_rate": "lipschitz", "solver": "lbfgs"}, "--learning-rate lipschitz plays no part with solver lb"),
+        ({"n_iter_no_change": "3"}, "--n-iter-no-change 3 plays no part without --early-stopping"),
+    ],
+)
+def test_what_is_set_in_vain_is_said(given, said):
+    (sentence,) = configure(given).idle
+    assert sentence.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"momentum": "0.9", "margin": "1"},  # as they are anyway
+        {"margin": "2", "loss": "crammer-singer"},
+        {"learning_rate": "0.1", "momentum": "0.5", "batch_size": "7", "solver": "sgd"},
+        {"n_iter_no_change": "3", "early_stopping": True},
+    ],
+)
+def test_what_plays_a_part_or_is_the_default_is_not(given, tmp_path):
+    assert configure(given).idle == ()
+    path = write(tmp_path, configure(given).to_toml())
+    assert configure({}, path).idle == ()
+
+
+def test_a_comparison_has_a_margin_for_its_hinges():
+    assert configure({"margin": "2"}, kind=CompareRun).idle == ()
+    assert configure({"momentum": "0.5"}, kind=CompareRun).idle

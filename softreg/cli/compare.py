@@ -42,6 +42,8 @@ def compare(
     asked = configure(given, config, keys, "softreg compare", CompareRun)
     if asked.run.data is None:
         raise UsageError("compare: which table is to be learned from? (softreg compare DATA --target COLUMN)")
+    for sentence in asked.idle:
+        narrate(f"warning: {sentence}")
     silent = manner.json or manner.quiet
     with Count(silent=silent) as count:
         compared = workflows.compare(

@@ -39,6 +39,8 @@ def fit(
         return 0
     if asked.run.data is None:
         raise UsageError("fit: which table is to be learned from? (softreg fit DATA --target COLUMN)")
+    for sentence in asked.idle:
+        narrate(f"warning: {sentence}")
     from softreg import report, workflows
     from softreg.cli.progress import Watch
 
