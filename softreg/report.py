@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from softreg import __version__
 from softreg.scores import METRICS
 from softreg.tables.numbered import Numbered
-from softreg.text import safe_text, short
+from softreg.text import plain, safe_text, short
 
 if TYPE_CHECKING:
     from softreg.comparison import Comparison, ModelSummary
@@ -36,19 +36,7 @@ CONFUSION_CLASSES = 20
 def to_json(command: str, outcome: Any) -> str:
     """One object on one line: what the command is, and the result; numbers that are none become null."""
     values = {"schema": SCHEMA, "command": command, "softreg": __version__, **outcome.to_json()}
-    return json.dumps(_plain(values), allow_nan=False, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):  # numpy's scalars and arrays
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return json.dumps(plain(values), allow_nan=False, ensure_ascii=False)
 
 
 def line(label: str, text: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import DataError, UsageError
-from softreg.text import nearest
+from softreg.text import nearest_or_all
 
 Array = NDArray[Any]
 
@@ -104,9 +104,7 @@ def find_metric(name: str) -> Metric:
         There is none; the message names the one probably meant.
     """
     if name not in METRICS:
-        meant = nearest(name, METRICS)
-        hint = f"did you mean {meant}?" if meant else f"choose from {', '.join(METRICS)}"
-        raise UsageError(f"unknown metric {name!r}: {hint}")
+        raise UsageError(f"unknown metric {name!r}: {nearest_or_all(name, list(METRICS))}")
     return METRICS[name]
 
 

@@ -30,7 +30,7 @@ from softreg.losses import LOSSES
 from softreg.softmax import log_softmax, softmax
 from softreg.tables.labels import text_array
 from softreg.tables.recipe import Recipe
-from softreg.text import safe_text
+from softreg.text import plain, safe_text
 
 if TYPE_CHECKING:
     from softreg.training import Settings
@@ -243,8 +243,8 @@ class Model:
             "metrics": self.metrics,
             "split": self.split,
         }
-        plain: dict[str, Any] = _plain(header)
-        return plain
+        values: dict[str, Any] = plain(header)
+        return values
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -312,19 +312,6 @@ def _npy(array: Array) -> bytes:
     memory = BytesIO()
     np.lib.format.write_array(memory, np.ascontiguousarray(array, dtype="<f8"), version=(1, 0), allow_pickle=False)
     return memory.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    """Plain Python values for JSON; what is not finite becomes null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value
 
 
 def _classes_to_json(classes: Array) -> dict[str, Any]:

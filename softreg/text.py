@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
+from typing import Any
 
 # Everything that moves the cursor, starts an escape sequence, ends a line, reverses the reading direction, takes no
 # room (but joins nothing, as emoji are joined) or cannot be encoded: C0 and C1 controls, line separators,
@@ -87,3 +88,41 @@ def short(value: float) -> str:
     # Of equal length only 0.01, which is a power of ten and says so.
     shorter = len(powers) < len(plain) or (len(powers) == len(plain) and float(mantissa) == 1)
     return powers if value and ("e" in plain or shorter) else plain
+
+
+def nearest_or_all(name: str, names: Sequence[str]) -> str:
+    """A hint for somebody who named none of ``names``.
+
+    >>> nearest_or_all("softmx", ["softmax", "weston_watkins"]), nearest_or_all("tree", ["softmax", "weston_watkins"])
+    ('did you mean softmax?', 'one of softmax, weston_watkins')
+    """
+    meant = nearest(name, names)
+    return f"did you mean {meant}?" if meant else f"one of {', '.join(names)}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage that says 0 and 100 only where it is so.
+
+    >>> percent(0.0), percent(0.0001), percent(0.123), percent(0.99999), percent(1.0)
+    ('0 %', '<0.1 %', '12.3 %', '>99.9 %', '100 %')
+    """
+    if share in (0.0, 1.0):
+        return f"{100 * share:.0f} %"
+    if share < 0.0005 or share >= 0.9995:
+        return "<0.1 %" if share < 0.5 else ">99.9 %"
+    return f"{100 * share:.1f} %"
+
+
+def plain(value: Any) -> Any:
+    """What JSON can say of a value, numpy's among them: lists, dictionaries with text for keys, None for no number.
+
+    >>> plain({1: (2.5, math.nan)})
+    {'1': [2.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -28,6 +28,8 @@ from softreg.solvers.newton import Newton
 Array = NDArray[Any]
 
 DEFAULT_ALPHA = 1e-4
+#: What a search for alpha tries, from large to small: a fit that starts from the one before has a short way.
+ALPHAS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 #: Solvers that meet rows a few at a time: a row that stands for many would make their steps uneven.
 ONE_ROW_AT_A_TIME = ("sgd", "adam")
 

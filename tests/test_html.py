@@ -416,6 +416,6 @@ def test_numbers_are_shown_as_they_are_read(value, shown):
     assert number(value) == shown
 
 
-@pytest.mark.parametrize(("value", "shown"), [(0.0, "0 %"), (1e-9, "&lt; 0.1 %"), (0.5, "50.0 %"), (1.0, "100 %")])
+@pytest.mark.parametrize(("value", "shown"), [(0.0, "0 %"), (1e-9, "&lt;0.1 %"), (0.5, "50.0 %"), (1.0, "100 %")])
 def test_a_share_is_said_to_be_nothing_or_all_only_where_it_is(value, shown):
     assert share(value) == shown

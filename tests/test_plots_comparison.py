@@ -24,8 +24,8 @@ from softreg.plots import (
     TracesDisplay,
     WeightsDisplay,
 )
-from softreg.plots.panels import percent
 from softreg.plots.style import COLOURS
+from softreg.text import percent
 
 HOSTILE = ["$\\nope$", "a\x00b", "<script>", "x" * 5000, "_hidden"]
 MODELS = ["softmax", "weston_watkins", "crammer_singer"]

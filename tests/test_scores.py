@@ -135,7 +135,7 @@ def test_mistakes_are_named():
     y, predicted, P = some_predictions()
     with pytest.raises(UsageError, match="did you mean log_loss"):
         score("logloss", y, predicted, P, 5)
-    with pytest.raises(UsageError, match="choose from accuracy, "):
+    with pytest.raises(UsageError, match="one of accuracy, "):
         score("xyzzy", y, predicted, P, 5)
     with pytest.raises(DataError, match="do not fit"):
         score("accuracy", y, predicted[:-1], P, 5)

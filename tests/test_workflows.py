@@ -21,12 +21,12 @@ from softreg.minimise import HISTORY_COLUMNS
 from softreg.store import Model
 from softreg.tables import TableOptions
 from softreg.text import short
-from softreg.training import Settings, train
+from softreg.training import ALPHAS, Settings, train
 from softreg.workflows.history import read_history
 from softreg.workflows.inputs import read_training
 from softreg.workflows.preparing import metrics_of, prepare
 from softreg.workflows.splits import same_rows, split_rows
-from softreg.workflows.tuning import ALPHAS, tune_prepared
+from softreg.workflows.tuning import tune_prepared
 
 ROOT = Path(__file__).parent.parent
 IRIS, WINE, DIGITS = (str(ROOT / "data" / f"{name}.csv") for name in ("iris", "wine", "digits"))

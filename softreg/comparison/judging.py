@@ -19,11 +19,10 @@ from softreg.objective import all_logits
 from softreg.rows import make_rows, one_thread_blas
 from softreg.scores import METRICS, all_scores, score
 from softreg.separation import Separation
+from softreg.training import ALPHAS
 
 Array = NDArray[Any]
 
-#: Tried by ``tune``.
-ALPHAS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 #: Folds inside the training rows: one temperature, or one of seven alphas, needs no more.
 INNER_FOLDS = 3
 #: Training rows beyond which one inner fold judges alpha and the temperature: it has thousands of rows then.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from html import escape
 
-from softreg.text import safe_text, short
+from softreg.text import percent, safe_text, short
 
 NAME = 32  # letters of a model's or class's name
 DASH = "–"
@@ -57,13 +57,7 @@ def number(value: float | None, digits: int = 4, *, signed: bool = False) -> str
 
 def share(value: float | None) -> str:
     """A share as a percentage that says 0 and 100 only where it is so."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    if value in (0.0, 1.0):
-        return f"{100 * value:.0f} %"
-    if value < 0.0005 or value >= 0.9995:
-        return "&lt; 0.1 %" if value < 0.5 else "&gt; 99.9 %"
-    return f"{100 * value:.1f} %"
+    return DASH if value is None or not math.isfinite(value) else escape(percent(value))
 
 
 def several(values: Iterable[float]) -> str:

@@ -17,7 +17,7 @@ from softreg.plots.reliability import ReliabilityDisplay
 from softreg.plots.traces import SuboptimalityDisplay, TracesDisplay
 from softreg.plots.weights import WeightsDisplay
 from softreg.scores import METRICS
-from softreg.text import nearest, safe_text
+from softreg.text import nearest_or_all, safe_text
 
 if TYPE_CHECKING:
     from softreg.comparison import Comparison
@@ -149,8 +149,7 @@ def check_picture(kind: str) -> str:
     """The name of a picture; UsageError, which names the nearest, where there is none."""
     key = kind.replace("-", "_")
     if key not in COMPARISON_PICTURES:
-        meant = nearest(key, COMPARISON_PICTURES)
-        hint = f"did you mean {meant}?" if meant else f"one of {', '.join(COMPARISON_PICTURES)}"
+        hint = nearest_or_all(key, list(COMPARISON_PICTURES))
         raise UsageError(f"no picture '{safe_text(kind, 40)}' of a comparison ({hint})")
     return key
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError, UsageError
-from softreg.plots.panels import PanelsDisplay, model_columns, percent, shown
+from softreg.plots.panels import PanelsDisplay, model_columns, shown
 from softreg.plots.style import GREY, drawable, literal
-from softreg.text import safe_text
+from softreg.text import percent, safe_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -92,19 +92,6 @@ def shown(columns: Mapping[str, NDArray[Any]]) -> list[tuple[str, NDArray[Any], 
     return [(name, column, ModelLook(i)) for i, (name, column) in enumerate(columns.items()) if len(column)]
 
 
-def percent(share: float) -> str:
-    """A share as a percentage that says 0 and 100 only where it is so.
-
-    >>> percent(0.0), percent(0.0001), percent(0.123), percent(0.99999), percent(1.0)
-    ('0 %', '<0.1 %', '12.3 %', '>99.9 %', '100 %')
-    """
-    if share in (0.0, 1.0):
-        return f"{100 * share:.0f} %"
-    if share < 0.0005 or share >= 0.9995:
-        return "<0.1 %" if share < 0.5 else ">99.9 %"
-    return f"{100 * share:.1f} %"
-
-
 def across_for(n: int, most: int) -> int:
     """How many of ``n`` panels stand side by side: at most ``most``, rows as full as can be."""
     return min(range(1, min(n, most) + 1), key=lambda across: (-(-n // across), (across - n % across) % across))

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from softreg.errors import DataError
 from softreg.plots.curves import legend_beside
-from softreg.plots.panels import PanelsDisplay, across_for, percent
+from softreg.plots.panels import PanelsDisplay, across_for
 from softreg.plots.style import COLOURS, MARKERS, drawable, drawables, literal
-from softreg.text import safe_text
+from softreg.text import percent, safe_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

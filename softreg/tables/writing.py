@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from softreg.errors import UsageError
 from softreg.tables.labels import label_text
-from softreg.text import nearest, safe_text
+from softreg.text import nearest_or_all, safe_text
 
 Array = NDArray[Any]
 
@@ -38,9 +38,7 @@ def output_format(path: str | None, given: str | None) -> str:
     """
     if given is not None:
         if given not in FORMATS:
-            meant = nearest(given, FORMATS)
-            hint = f"did you mean {meant}?" if meant else f"one of {', '.join(FORMATS)}"
-            raise UsageError(f"--format {safe_text(given, 40)}: no such format ({hint})")
+            raise UsageError(f"--format {safe_text(given, 40)}: no such format ({nearest_or_all(given, FORMATS)})")
         return given
     suffix = "" if path is None else os.path.splitext(path)[1].lower()
     if suffix in _OTHERS:

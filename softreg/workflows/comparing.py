@@ -20,7 +20,7 @@ from softreg.files import atomic_write
 from softreg.folds import Fold, repeated
 from softreg.tables import Table, label_text
 from softreg.tables.opening import Paths
-from softreg.text import nearest, safe_text
+from softreg.text import nearest_or_all, safe_text
 from softreg.training import Settings
 from softreg.workflows.inputs import describe
 from softreg.workflows.models import parse_models
@@ -157,8 +157,7 @@ def _settings(settings: Settings | None) -> Settings:
 
 def _metric(name: str) -> str:
     if name not in WITH_INTERVAL:
-        meant = nearest(name, WITH_INTERVAL)
-        hint = f"did you mean {meant}?" if meant else f"one of {', '.join(WITH_INTERVAL)}"
+        hint = nearest_or_all(name, WITH_INTERVAL)
         raise UsageError(f"--metric {safe_text(name, 40)}: nothing that a test could decide ({hint})")
     return name
 

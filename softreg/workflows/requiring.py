@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from softreg.errors import GateError, UsageError
-from softreg.text import nearest, safe_text
+from softreg.text import nearest_or_all, safe_text
 
 _SIGNS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -49,8 +49,7 @@ def parse_conditions(texts: Sequence[str], known: Sequence[str]) -> list[Conditi
             raise UsageError(f"--require '{shown}': a metric, a sign and a number, such as 'accuracy>=0.95'")
         name = match[1].replace("-", "_")
         if name not in known:
-            meant = nearest(name, known)
-            hint = f"did you mean {meant}?" if meant else f"one of {', '.join(known)}"
+            hint = nearest_or_all(name, list(known))
             raise UsageError(f"--require '{shown}': no metric '{safe_text(match[1], 40)}' ({hint})")
         try:
             bound = float(match[3])

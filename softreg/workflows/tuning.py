@@ -15,13 +15,11 @@ from softreg.folds import folds
 from softreg.metrics import loss_name
 from softreg.minimise import Diverged, Status
 from softreg.text import short
-from softreg.training import DEFAULT_ALPHA, Settings, train
+from softreg.training import ALPHAS, DEFAULT_ALPHA, Settings, train
 from softreg.workflows.preparing import Part, Prepared, prepare
 
 Array = NDArray[Any]
 
-#: Tried from large to small, so that each fit starts from the one before: the path of solutions is short.
-ALPHAS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 FOLDS = 5
 
 
