@@ -110,6 +110,7 @@ def test_controls_in_data_do_not_reach_the_terminal(cli, tmp_path):
     [
         (["fti"], "did you mean 'fit'?"),
         (["--fit"], "no option --fit"),
+        (["fit", "t.csv", "--force"], "no option --force (softreg fit --help"),
         (["fit", "t.csv", "--alhpa", "1"], "did you mean --alpha?"),
         (["fit", "t.csv", "--alpha"], "requires an argument"),
         (["inspect", "m.softreg", "t.csv"], "unexpected extra argument"),

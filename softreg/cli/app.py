@@ -148,6 +148,7 @@ def _usage_message(error: Any, arguments: list[str]) -> str:
     if wrong and context is not None:
         known = [name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
         if wrong not in known:
-            meant = nearest(wrong, known)
+            words = {name.lstrip("-"): name for name in known}  # two options are not alike for their hyphens
+            meant = words.get(nearest(wrong.lstrip("-"), words) or "")
             message = f"no option {safe_text(wrong, 60)}" + (f", did you mean {meant}?" if meant else "")
     return f"{command}: {message[:1].lower() + message[1:]} ({command} --help lists what there is)"
