@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.kernels import back_product, logits
 from softreg.losses import Softmax
-from softreg.objective import Objective, back_product, logits
+from softreg.objective import Objective
 from softreg.penalties import L2
 from softreg.rows import Block, make_rows, one_thread_blas
 from softreg.workflows.speed import exp_speed, skinny_speeds

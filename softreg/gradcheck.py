@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.kernels import logits
 from softreg.losses import Loss
-from softreg.objective import Objective, logits
+from softreg.objective import Objective
 from softreg.rows import Block, one_thread_blas
 from softreg.text import safe_text
 

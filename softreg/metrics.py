@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.errors import DataError
+from softreg.kernels import logits
 from softreg.losses import Loss, Softmax
-from softreg.objective import logits
 from softreg.rows import Block, Rows, one_thread_blas
 
 Array = NDArray[Any]

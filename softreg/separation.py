@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.objective import Objective, logits
+from softreg.kernels import logits
+from softreg.objective import Objective
 from softreg.rows import Block
 
 Array = NDArray[Any]

@@ -27,6 +27,7 @@ FLOORS = {
     "moreau": 0,
     "penalties": 0,
     "rows": 0,
+    "kernels": 1,
     "objective": 1,
     "certificate": 1,
     "separation": 1,

@@ -11,9 +11,10 @@ import scipy.sparse
 from formulas import objective_by_loops
 from kinds import LOSSES, ROWS, SMOOTH, UNSMOOTHED, each, problem, random_problem, random_W, soft_targets, solve, table
 
+from softreg.kernels import back_product, logits
 from softreg.losses import CrammerSinger, Softmax, WestonWatkins
 from softreg.minimise import Status, minimise
-from softreg.objective import Objective, back_product, logits
+from softreg.objective import Objective
 from softreg.penalties import L2
 from softreg.rows import DenseRows, SparseRows, blocks, make_rows, one_thread_blas
 from softreg.solvers import make_solver

@@ -12,8 +12,8 @@ import pytest
 import scipy.sparse
 from kinds import LOSSES, ROWS, each, random_problem
 
+from softreg.kernels import moments_kernel, value_grad_kernel
 from softreg.losses import Softmax
-from softreg.objective import moments_kernel, value_grad_kernel
 from softreg.rows import DenseRows, SparseRows, StandardizedRows, blocks, make_rows, one_thread_blas, sparse
 from softreg.rows.blocks import MAX_GROUPS
 from softreg.threads import allowed_jobs

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.comparison.watching import Watcher
+from softreg.kernels import all_logits
 from softreg.minimise import Diverged, Status
-from softreg.objective import all_logits
 from softreg.rows import make_rows
 from softreg.softmax import softmax
 from softreg.text import short

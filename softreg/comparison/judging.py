@@ -13,9 +13,9 @@ from softreg.calibration import calibrated, fit_temperature
 from softreg.comparison.contenders import Contender, Failed, Linear, LinearFit
 from softreg.comparison.watching import Activity, activity, margins
 from softreg.folds import folds
+from softreg.kernels import all_logits
 from softreg.losses import CrammerSinger, Softmax, WestonWatkins
 from softreg.minimise import Status
-from softreg.objective import all_logits
 from softreg.rows import make_rows, one_thread_blas
 from softreg.scores import METRICS, all_scores, score
 from softreg.separation import Separation

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.kernels import logits
 from softreg.losses import Loss
 from softreg.minimise import History, Iterate
-from softreg.objective import logits
 from softreg.rows import Block, Rows
 
 Array = NDArray[Any]

@@ -32,8 +32,9 @@ from softreg.estimators.inputs import (
 )
 from softreg.estimators.warn import ConvergenceWarning, next_step, sentence
 from softreg.estimators.watch import CallbackSupportMixin, Progress, SklearnCallbacks, callback_context
+from softreg.kernels import all_logits
 from softreg.minimise import Callback, Diverged, Status
-from softreg.objective import Objective, all_logits
+from softreg.objective import Objective
 from softreg.penalties import L2
 from softreg.rows import make_rows, one_thread_blas
 from softreg.solvers import SOLVERS

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.kernels import back_product, logits
 from softreg.moreau import Moreau
-from softreg.objective import Objective, back_product, logits
+from softreg.objective import Objective
 from softreg.rows import Block
 from softreg.solvers.cholesky import factor_positive, solve_factored
 from softreg.solvers.coordinates import Coordinates

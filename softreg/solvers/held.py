@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softreg.objective import Local, Objective, logits, weighted
+from softreg.kernels import logits, weighted
+from softreg.objective import Local, Objective
 from softreg.rows import Block
 from softreg.solvers.pairs import PairHessian
 

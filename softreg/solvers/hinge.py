@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.certificate import Witness
+from softreg.kernels import back_product, logits
 from softreg.minimise import Iterate, Solver
 from softreg.moreau import Moreau
-from softreg.objective import Objective, back_product, logits
+from softreg.objective import Objective
 from softreg.rows import Block
 from softreg.solvers.bends import Bends
 

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.kernels import back_product, logits, weighted
 from softreg.moreau import Centred
-from softreg.objective import Local, Objective, back_product, logits, weighted
+from softreg.objective import Local, Objective
 from softreg.rows import Block
 from softreg.solvers.conjugate_gradient import TruncatedStep
 from softreg.solvers.line_search import minimising

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from softreg.objective import back_product, logits
+from softreg.kernels import back_product, logits
 from softreg.rows import one_thread_blas
 from softreg.rows.blocks import BLOCK_ENTRIES
 
