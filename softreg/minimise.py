@@ -179,7 +179,7 @@ def minimise(
     Returns
     -------
     Result
-        Its W is the finite iterate of lowest objective.
+        Its W is the iterate whose certificate meets ``tol``, else the finite one of lowest objective.
     """
     history = History()
     best: Iterate | None = None
