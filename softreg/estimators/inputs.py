@@ -94,8 +94,9 @@ def check_labels(X: Any, y: Any) -> Targets:
     """Labels to codes; ``classes`` are the labels there are, sorted."""
     y = _one_column(X, y)
     try:
-        check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
+        if not (y.dtype.kind in "biuU" and 2 * len(classes) <= len(y)):  # else these are labels, beyond all doubt
+            check_classification_targets(y)
     except TypeError as error:
         raise ValueError("y mixes labels that cannot be sorted together: make them all text or all numbers") from error
     if len(classes) < 2:
@@ -126,7 +127,8 @@ def codes_among(y: Array, classes: Array, name: str) -> Array:
 
 
 def _one_column(X: Any, y: Any) -> Array:
-    y = column_or_1d(y, warn=True)
+    if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"):
+        y = column_or_1d(y, warn=True)
     if y.dtype.kind in "fc" and not np.isfinite(y).all():
         raise ValueError("Input y contains NaN or infinity")
     if y.dtype.kind == "O" and any(label is None or label != label for label in y):
