@@ -13,7 +13,8 @@ from softreg.tables import labels
 def code(text: pl.Series) -> tuple[list[str], np.ndarray]:
     """The different texts in the order they are met, and each row's place among them; -1 where text is null."""
     levels = text.unique(maintain_order=True).drop_nulls().to_list()
-    return levels, text.cast(pl.Enum(levels)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    codes = text.cast(pl.Enum(levels)).to_physical()
+    return levels, (codes.cast(pl.Int64).fill_null(-1) if codes.null_count() else codes).to_numpy()
 
 
 class Coded:

@@ -130,10 +130,6 @@ class DelimitedCells:
         text, m = self._block.text, len(self.lines)
         if self._quoted or self._decimal == "," or b"\r" in text:
             return None
-        # Polars fills a short record up in silence, but refuses a long one: with as many cells as there should be in
-        # all, none is short either.
-        if np.count_nonzero(np.frombuffer(text, np.uint8) == ord(self._separator)) != m * (self._p - 1):
-            return None
         wanted = set(columns)
         schema = {str(j): pl.Float64 if j in wanted else pl.String for j in range(self._p)}
         try:
@@ -142,7 +138,12 @@ class DelimitedCells:
             )
         except pl.exceptions.PolarsError:
             return None
-        if frame.height != m:
+        # A long record is refused, a short one filled up with null in silence: none is short where the last column has
+        # no null, or where there are as many cells in all as there should be.
+        if frame.height != m or (
+            frame[str(self._p - 1)].null_count()
+            and np.count_nonzero(np.frombuffer(text, np.uint8) == ord(self._separator)) != m * (self._p - 1)
+        ):
             return None
         self._texts = {j: frame[str(j)] for j in range(self._p) if j not in wanted}
         return frame.select(map(str, columns)).to_numpy(order="c") if columns else np.empty((m, 0))

@@ -100,11 +100,11 @@ class RecordReader:
             end = _last_record_end(buffer)
             if end:
                 text = buffer[:end]
-                newlines = np.flatnonzero(np.frombuffer(text, np.uint8) == _NEWLINE)
-                block = self._block(text, line, newlines, offset)
+                newline = np.frombuffer(text, np.uint8) == _NEWLINE
+                block = self._block(text, line, newline, offset)
                 if len(block.lines):
                     yield block
-                line += len(newlines)
+                line += int(np.count_nonzero(newline))
                 offset += end
                 buffer = buffer[end:]
             elif len(buffer) > BLOCK_BYTES:
@@ -134,18 +134,19 @@ class RecordReader:
     def _line_ends(self, text: bytes) -> bytes:
         return text.replace(b"\r", b"\n") if self._lone_cr else text
 
-    def _block(self, text: bytes, line: int, newlines: np.ndarray, offset: int) -> Block:
+    def _block(self, text: bytes, line: int, newline: np.ndarray, offset: int) -> Block:
+        """The records of ``text``, which begins on this line, so far into the file; ``newline``: where there is one."""
         self._check_text(text, line, offset)
         if b'"' in text:
             self._check_quotes(text, line)
-        elif not _may_have_blank_lines(text, newlines):
-            return Block(text, range(line, line + len(newlines)))
+        elif not _may_have_blank_lines(text, newline):
+            return Block(text, range(line, line + int(np.count_nonzero(newline))))
         data = np.frombuffer(text, np.uint8)
         ends = _record_ends(text)
         starts = np.concatenate(([0], ends[:-1] + 1))
         length = ends - starts
         filled = ~((length == 0) | ((length == 1) & (data[starts] == _CR)))
-        lines = line + np.searchsorted(newlines, starts)
+        lines = line + np.searchsorted(np.flatnonzero(newline), starts)
         if not filled.all():
             self.n_blank += int(np.count_nonzero(~filled))
             text = b"".join(
@@ -233,7 +234,7 @@ def _last_record_end(text: bytes) -> int:
     return int(ends[-1]) + 1 if len(ends) else 0
 
 
-def _may_have_blank_lines(text: bytes, newlines: np.ndarray) -> bool:
-    empty = newlines[0] == 0 or bool((np.diff(newlines) == 1).any())
+def _may_have_blank_lines(text: bytes, newline: np.ndarray) -> bool:
+    empty = bool(newline[0] or (newline[1:] & newline[:-1]).any())
     # Looking for a CR first is many times faster than for the three bytes, and most files have none.
     return empty or (b"\r" in text and (text.startswith(b"\r\n") or b"\n\r\n" in text))
