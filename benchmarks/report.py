@@ -99,10 +99,12 @@ def _machine(results: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     limits = sorted({row["limit"] for row in results["rows"]} or {results["limit"]})
     limit = " or ".join(f"{seconds:g}" for seconds in limits)
+    repeats = sorted({row["repeats"] for row in results["rows"]} or {results["repeats"]})
+    rounds = _many(repeats[-1], "round") if len(repeats) == 1 else f"{repeats[0]} to {repeats[-1]} rounds"
     return (
         f"{machine['processor']}, {_many(machine['cores'], 'core')}, {machine['memory_gib']} GiB, {machine['system']}; "
         f"{_many(results['threads'], 'thread')} for everyone; Python {machine['python']}, {versions}; BLAS: {blas}.\n"
-        f"At most {limit} s a fit, medians of {results['repeats']} rounds.\n"
+        f"At most {limit} s a fit, medians of {rounds}.\n"
     )
 
 

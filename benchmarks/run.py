@@ -92,7 +92,8 @@ def run(
                 got["sets_skipped"].append({"name": row.key, "reason": f"no reference optimum: {error}"})
                 say(f"  no reference optimum: {error}")
                 continue
-            rows.append(measured | {"dtype": about["dtype"], "bytes": about["bytes"], "nonzeros": about["nonzeros"]})
+            kept = {name: about[name] for name in ("dtype", "bytes", "nonzeros")}
+            rows.append(measured | kept | {"repeats": plan.repeats})
             results.save(out, got)
     results.save(out, got)
     return got

@@ -365,13 +365,20 @@ def results_of(*rows):
 
 def row_of(name, *solvers):
     shape = {"rows": 10, "columns": 2, "classes": 3, "storage": "dense", "bytes": 160}
-    question = {"set": name, "loss": "softmax", "alpha": 1e-4, "intercept": True, "limit": 20.0}
+    question = {"set": name, "loss": "softmax", "alpha": 1e-4, "intercept": True, "limit": 20.0, "repeats": 3}
     return shape | question | {"optimum": 1.0, "optimum_gap": 1e-12, "solvers": list(solvers), "skipped": []}
 
 
 def ours_of(seconds, true=10.0, certified=10.0):
     arrival = {"true": {"passes": true, "seconds": 0.1}, "certified": {"passes": certified, "seconds": 0.1}}
     return solver_of("softreg auto", "softreg", seconds, status="certified", gap=1e-7, **arrival)
+
+
+def test_rows_measured_otherwise_are_told_together():
+    rows = [row_of(name, ours_of(1.0)) for name in ("one", "two")]
+    assert "At most 20 s a fit, medians of 3 rounds." in report.markdown(results_of(*rows))
+    rows[1] |= {"limit": 60.0, "repeats": 1}
+    assert "At most 20 or 60 s a fit, medians of 1 to 3 rounds." in report.markdown(results_of(*rows))
 
 
 def test_geometric_means_are_at_the_foot_and_count_the_fastest():
