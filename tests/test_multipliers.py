@@ -54,6 +54,20 @@ def test_every_hinge_is_certified_on_every_kind_of_rows(
 
 
 @both
+@pytest.mark.parametrize("offset", [0.0, 1e4, 1e6])
+@each(UNSMOOTHED, "loss")
+def test_what_is_stated_is_so_of_the_weights_themselves(loss: Any, offset: float, in_rows: bool) -> None:
+    X, y = make_text(60, 300, 4)
+    X = X.tolil()
+    X[:, 0] = offset + np.random.default_rng(0).normal(size=(60, 1))
+    objective = Objective(make_rows(X.tocsr(), y, n_jobs=1), loss, L2(1e-4))
+    result = minimise(objective, Multipliers(in_rows), tol=1e-3, max_iter=10)
+    again = objective.certify(result.W, result.witness)
+    assert result.value == pytest.approx(again.value, rel=1e-9)
+    assert again.certificate.value == pytest.approx(result.certificate.value, rel=1e-3)
+
+
+@both
 @pytest.mark.parametrize("alpha", [1.0, 1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @each(UNSMOOTHED, "loss")

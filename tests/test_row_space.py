@@ -11,6 +11,7 @@ from softreg.minimise import Status, minimise
 from softreg.objective import Objective
 from softreg.penalties import L2
 from softreg.rows import DenseRows, SparseRows, StandardizedRows
+from softreg.solvers.newton import Newton
 from softreg.solvers.row_space import RowSpace, summed_hessian
 
 TOL = 1e-10
@@ -65,6 +66,28 @@ def test_weights_soft_targets_and_penalty_factors_count(form):
     assert ours.status is Status.CERTIFIED
     newton = solve(objective_of(X, soft_targets(y, 4), weight, factor=factor), "newton", tol=TOL)
     np.testing.assert_allclose(ours.W[:-1], newton.W[:-1], **CLOSE)
+
+
+@pytest.mark.parametrize("kind", [DenseRows, SparseRows])
+@pytest.mark.parametrize("offset", ["none", "columns", "one constant column", "repeats that disagree"])
+def test_what_is_stated_is_so_of_the_weights_themselves(offset, kind, form):
+    rng = np.random.default_rng(0)
+    X, y, alpha = rng.normal(size=(40, 200)), rng.integers(0, 3, 40), 1e-4
+    if offset == "columns":
+        X += 1e5
+    elif offset == "one constant column":
+        X[:, 0] = 1e6
+    elif offset == "repeats that disagree":
+        X, y, alpha = np.vstack([X, X]), np.concatenate([y, (y + 1) % 3]), 1e-12
+    problem = objective_of(scipy.sparse.csr_array(X) if kind is SparseRows else X, y, alpha=alpha, kind=kind)
+    result = minimise(problem, RowSpace(), tol=1e-6, max_iter=30)
+    again = problem.certify(result.W, result.witness)
+    assert result.value == pytest.approx(again.value, rel=1e-9)
+    assert again.certificate.value <= 1.001 * result.certificate.value
+    best = minimise(objective_of(X, y, alpha=alpha, kind=DenseRows), Newton(), tol=1e-10, max_iter=50)
+    assert again.value - best.value <= result.certificate.gap
+    if kind is DenseRows and alpha == 1e-4:  # sparse columns are not moved to their means
+        assert result.certificate.value <= 2e-6
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])

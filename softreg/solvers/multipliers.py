@@ -82,9 +82,10 @@ class Multipliers:
 
 
 def _iterate(objective: Objective, problem: Subproblem, V: Array) -> Iterate:
-    """The point and what v proves of it, from the logits at hand; where F has kinks its gradient is one by v."""
+    """The point and what v proves of it; where F has kinks its gradient is one by v."""
     hinge: Any = objective.loss
-    rows, Z, W = objective.rows, problem.logits(), problem.weights()
+    rows, W = objective.rows, problem.weights()
+    Z = problem.logits(W)
     losses, own = hinge.value_grad(Z, rows.y)
     full = hinge.feasible(V.copy(), rows.y)
     gaps = hinge.fenchel_young(Z, full, rows.y)

@@ -15,6 +15,7 @@ from softreg.losses import Loss, Softmax
 from softreg.minimise import Iterate
 from softreg.moreau import Centred
 from softreg.objective import Objective
+from softreg.rows import Rows, StandardizedRows
 from softreg.rows.products import Products
 from softreg.solvers.line_search import minimising
 
@@ -24,6 +25,8 @@ Array = NDArray[Any]
 LEAST_BEND = 1e-3
 #: Rows up to which X X' itself is formed.
 GRAM_ROWS = 1000
+#: Spreads of a column from which on its mean takes digits from X'A, a sum in which the means cancel.
+FAR = 100.0
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,7 @@ class Space:
 
     Arrays here are (m, K), m = n, or n + K with a start.  ``gram`` multiplies by X diag(1/factor) X' (factor: the
     penalty's, a feature each), so that products of row coordinates are those of weights in the penalty's norm.
+    With an intercept, dense columns far from 0 are taken less their ``mean`` (p,), and b is that of such columns.
     """
 
     def __init__(self, objective: Objective, W0: Array) -> None:
@@ -217,11 +221,19 @@ class Space:
         self.plain = bool((self.factor == 1).all())
         self.W0 = W0
         self.started = bool(W0[:-1].any())
-        self.products = Products(rows)
+        self.mean = self._means()
+        self.products = Products(rows if self.mean is None else _less(rows, self.mean))
         self.light = True
         self.kernel: Array | None = None
         if self.n <= GRAM_ROWS and self.n < rows.shape[1]:
             self.kernel = self._kernel()
+
+    def _means(self) -> Array | None:
+        """The columns' means, where some column is so far from 0 that it matters and may be moved."""
+        if not self.intercept or hasattr(self.objective.rows.X, "indptr"):
+            return None
+        moments = self.objective.moments
+        return moments.mean if (np.abs(moments.mean) > FAR * moments.scale).any() else None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -257,10 +269,21 @@ class Space:
         return self.products.gram(R, None if self.plain else self.factor).astype(R.dtype, copy=False)
 
     def weights(self, A: Array, b: Array) -> Array:
-        """(p + 1, K): X'A in the penalty's norm, and b."""
+        """(p + 1, K): X'A in the penalty's norm, and b, for the columns as they are."""
         self.objective.count.add(0.5)
         T = self._backward(A)
-        return np.vstack([T if self.plain else T / self.factor[:, None], b[None]])
+        if not self.plain:
+            T /= self.factor[:, None]
+        return np.vstack([T, (b if self.mean is None else b - self.mean @ T)[None]])
+
+    def logits(self, W: Array) -> Array:
+        """(n, K) X W + b."""
+        self.objective.count.add(0.5)
+        return self.products.forward(W[:-1]) + self._own(W)
+
+    def _own(self, W: Array) -> Array:
+        """(K,) the b of W here."""
+        return W[-1] if self.mean is None else W[-1] + self.mean @ W[:-1]
 
     def first(self) -> Point:
         """The start."""
@@ -271,17 +294,19 @@ class Space:
             A[self.n :] = np.eye(K)
             self.objective.count.add(0.5)
             Z = self._forward(self.W0[:-1])
-        return self._point(A, self.W0[-1], Z)
+        return self._point(A, self._own(self.W0), Z)
 
     def again(self, here: Point) -> Point:
         """The same point, for another loss of the objective."""
         return self._point(here.A, here.b, here.Z)
 
-    def _point(self, A: Array, b: Array, Z: Array) -> Point:
+    def _point(self, A: Array, b: Array, Z: Array, penalty: float | None = None) -> Point:
         loss, G = self.losses(Z[: self.n] + b)
         g = np.zeros_like(Z)
         g[: self.n] = G
-        return Point(A, b, Z, loss + 0.5 * self.objective.penalty.alpha * dot(A, Z), loss, g)
+        if penalty is None:
+            penalty = 0.5 * self.objective.penalty.alpha * dot(A, Z)
+        return Point(A, b, Z, loss + penalty, loss, g)
 
     def losses(self, Z: Array) -> tuple[float, Array]:
         """The mean loss and, a row each, its gradient's terms."""
@@ -309,13 +334,15 @@ class Space:
         return self._point(A, b, here.Z + t * step.Z if self.dtype == np.float64 else self.gram(A))
 
     def moved_with_weights(self, here: Point, step: Step, t: float) -> tuple[Point, Array]:
-        """As `moved`, and its weights (p + 1, K)."""
+        """As `moved`, and its weights (p + 1, K).
+
+        Its logits are those of the weights: where the terms of X'A cancel, X X'A is another point's, and what it
+        proves is not said of these weights.
+        """
         A, b = here.A + t * step.A, here.b + t * step.b
         W = self.weights(A, b)
-        if self.dtype == np.float64:
-            return self._point(A, b, here.Z + t * step.Z), W
         self.objective.count.add(0.5)
-        return self._point(A, b, self._forward(W[:-1])), W
+        return self._point(A, b, self._forward(W[:-1]), self.objective.penalty.value(W[:-1])), W
 
     def gradient(self, here: Point) -> Array:
         """F's gradient (p + 1, K)."""
@@ -323,12 +350,14 @@ class Space:
         G = np.empty(self.objective.shape)
         G[:-1] = self._backward(here.g + self.objective.penalty.alpha * here.A)
         G[-1] = here.g.sum(axis=0) if self.intercept else 0
+        if self.mean is not None:
+            G[:-1] += self.mean[:, None] * G[-1]
         return G
 
     def proof(self, before: Point, here: Point, W: Array, G: Array) -> Certificate:
         """The certificate of the dual point of Newton's step from ``before`` to ``here``, as `Objective.certify`'s."""
         objective, rows, n = self.objective, self.objective.rows, self.n
-        base, Z = before.Z[:n] + before.b, here.Z[:n] + here.b
+        base, Z = before.Z[:n] + before.b, here.Z[:n] + self._own(W)
         V = objective.loss.dual_point(base, rows.y, Z - base)
         gaps = objective.loss.fenchel_young(Z, V, rows.y)
         gap = float(gaps.sum() if rows.weight is None else rows.weight @ gaps) / rows.total_weight
@@ -339,7 +368,13 @@ class Space:
         """<x v'> (p, K) and <v> (K,) of dual rows."""
         self.objective.count.add(0.5)
         sV = V * ((1.0 if self.weight is None else self.weight) / self.objective.rows.total_weight)
-        return self.products.backward(sV), sV.sum(axis=0)
+        pull, residual = self.products.backward(sV), sV.sum(axis=0)
+        return pull if self.mean is None else pull + self.mean[:, None] * residual, residual
+
+
+def _less(rows: Rows, mean: Array) -> Rows:
+    """The rows with ``mean`` (p,) taken from every column."""
+    return StandardizedRows(rows, mean, np.ones_like(mean))
 
 
 class Curvature:

@@ -44,8 +44,11 @@ class Subproblem(Protocol):
         """(n, K) the envelope's gradient in the logits, without the true class's."""
         ...
 
-    def logits(self) -> Array: ...
     def weights(self) -> Array: ...
+    def logits(self, W: Array) -> Array:
+        """(n, K) of `weights`, not of the sum of the steps that led there."""
+        ...
+
     def pulled(self, V: Array) -> tuple[Array, Array]:
         """<x v'> (p, K) and <v> (K,) of dual rows."""
         ...
@@ -82,15 +85,15 @@ class InRows:
 
     def dual(self) -> Array:
         y = self.objective.rows.y
-        V = self.space.objective.loss.value_grad(self.logits(), y)[1]
+        V = self.space.objective.loss.value_grad(self.here.Z[: self.space.n] + self.here.b, y)[1]
         V[np.arange(len(y)), y] = 0
         return V
 
-    def logits(self) -> Array:
-        return self.here.Z[: self.space.n] + self.here.b
-
     def weights(self) -> Array:
         return self.space.weights(self.here.A, self.here.b)
+
+    def logits(self, W: Array) -> Array:
+        return self.space.logits(W)
 
     def sharpen(self) -> bool:
         was, self.space.light = self.space.light, False
@@ -175,11 +178,12 @@ class InWeights:
     def dual(self) -> Array:
         return self.V
 
-    def logits(self) -> Array:
-        return self.Z
-
     def weights(self) -> Array:
         return self.W
+
+    def logits(self, W: Array) -> Array:
+        self._logits(W, self.Z)
+        return self.Z
 
     def pulled(self, V: Array) -> tuple[Array, Array]:
         def kernel(block: Block, V: Array) -> tuple[Any, ...]:
