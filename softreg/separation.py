@@ -23,6 +23,8 @@ Array = NDArray[Any]
 
 #: Margins below this share of the direction's size count as zero.
 TOLERANCE = 1e-6
+#: How far along a direction of size 1 the objective is looked at: margins of -`TOLERANCE` are then losses of 10^4.
+FAR = 1e10
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,23 @@ def margins_kernel(block: Block, D: Array, small: float) -> tuple[Any, ...]:
     return below, above
 
 
-def find_separation(objective: Objective, direction: Array) -> Separation | None:
-    """The `Separation` that ``direction`` proves, or None.  Classes it hardly tells apart are first made equal."""
+def find_separation(objective: Objective, W: Array, direction: Array) -> Separation | None:
+    """The `Separation` that ``direction`` proves, or None.  Classes it hardly tells apart are first made equal.
+
+    Its size is that of what it does to columns brought to mean 0 and spread 1: how far they are from 0 says nothing.
+    It is believed only if far along it, from ``W``, the objective is not above what it is at W.
+    """
     if objective.rows.y.ndim == 2:
         return None
-    weights = np.append(objective.moments.rms, 1.0)
     D = direction - direction.mean(axis=1, keepdims=True)
-    size = float((weights @ np.abs(D)).max())
+    size = float(np.abs(_standardized(objective, D)).sum(axis=0).max())
     if not size > 0 or not np.isfinite(size):
         return None
-    D = _merge_classes(D / size, weights)
-    below, above = objective.rows.sum(partial(margins_kernel, D=D, small=TOLERANCE))
-    if below.any() or not above.any():
+    D = _merge_classes(D / size, objective)
+    terms = float((objective.moments.rms @ np.abs(D[:-1]) + np.abs(D[-1])).max())
+    rounding = 64 * np.finfo(np.float64).eps * terms
+    below, above = objective.rows.sum(partial(margins_kernel, D=D, small=max(TOLERANCE, rounding)))
+    if below.any() or not above.any() or objective.value(W + FAR * D) > objective.value(W) + FAR * rounding:
         return None
     counts = np.rint(objective.rows.sum(partial(_count_kernel, n_classes=D.shape[1]))[0])
     off_diagonal = ~np.eye(len(counts), dtype=bool)
@@ -88,18 +95,24 @@ def find_separation(objective: Objective, direction: Array) -> Separation | None
     return Separation(D, above > 0, complete, np.argsort(-spread))
 
 
+def _standardized(objective: Objective, D: Array) -> Array:
+    """The weights (p + 1, K) that do to columns of mean 0 and spread 1 what D does to these."""
+    moments = objective.moments
+    return np.vstack([moments.scale[:, None] * D[:-1], D[-1] + moments.mean @ D[:-1]])
+
+
 def _count_kernel(block: Block, n_classes: int) -> tuple[Any, ...]:
     present = np.ones(len(block.y), dtype=bool) if block.weight is None else block.weight > 0
     return (np.bincount(block.y[present], minlength=n_classes).astype(float),)
 
 
-def _merge_classes(D: Array, weights: Array) -> Array:
-    """D with columns that differ by less than a thousandth of its size replaced by their mean."""
-    D = D.copy()
+def _merge_classes(D: Array, objective: Objective) -> Array:
+    """D with columns that differ by less than a thousandth of its size, which is 1, replaced by their mean."""
+    D, standard = D.copy(), _standardized(objective, D)
     left = list(range(D.shape[1]))
     while left:
         k = left[0]
-        alike = [i for i in left if float(weights @ np.abs(D[:, i] - D[:, k])) <= 1e-3]
+        alike = [i for i in left if float(np.abs(standard[:, i] - standard[:, k]).sum()) <= 1e-3]
         D[:, alike] = D[:, alike].mean(axis=1, keepdims=True)
         left = [i for i in left if i not in alike]
     return D

@@ -378,10 +378,10 @@ def _on_raw_columns(callback: Callback, problem: Problem) -> Callback:
 def _separation(objective: Objective, result: Result) -> Separation | None:
     """What the fit's own direction proves, or else the direction of Newton's steps from where it ended."""
     with one_thread_blas():
-        found = find_separation(objective, result.W)
+        found = find_separation(objective, result.W, result.W)
         if found is None:
             points: list[Array] = []
             minimise(objective, Newton(), result.W, tol=1e-9, max_iter=30, callbacks=[lambda i, h: points.append(i.W)])
             if len(points) > 1:
-                found = find_separation(objective, points[-1] - points[-2])
+                found = find_separation(objective, points[-1], points[-1] - points[-2])
     return found
