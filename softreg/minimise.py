@@ -126,6 +126,8 @@ class History(Mapping[str, list[Any]]):
 
 #: Iterations without a lower objective or a better certificate after which a solver has stalled.
 STALL = 500
+#: Share of F by which an objective is lower than another, and not only rounded otherwise.
+ROUNDING = 1e-15
 
 Callback = Callable[[Iterate, History], bool | None]
 
@@ -179,7 +181,8 @@ def minimise(
     Returns
     -------
     Result
-        Its W is the iterate whose certificate meets ``tol``, else the finite one of lowest objective.
+        Its W is the iterate whose certificate meets ``tol``, else the finite one of lowest objective (of those
+        that share it, the one that is best known).
     """
     history = History()
     best: Iterate | None = None
@@ -205,12 +208,13 @@ def minimise(
                 message = f"{solver.name} reached a non-finite objective after {history.n_rows} iterations"
                 break
             _record(history, objective, iterate, seconds)
-            if best is None or iterate.value <= best.value or iterate.certificate.meets(tol):
-                best = iterate
-            if iterate.value < lowest - 1e-15 * abs(lowest) or iterate.certificate.value < 0.9 * tightest:
+            if iterate.value < lowest - ROUNDING * abs(lowest) or iterate.certificate.value < 0.9 * tightest:
                 waited = 0
             lowest, tightest = min(lowest, iterate.value), min(tightest, iterate.certificate.value)
-            waited += 1
+            if best is None or iterate.W is not best.W:  # else the solver only says that it is still at work
+                waited += 1
+            if best is None or iterate.certificate.meets(tol) or _better(iterate, best):
+                best = iterate
             asked = [callback(iterate, history) for callback in callbacks]
             if iterate.certificate.meets(tol):
                 status = Status.CERTIFIED if iterate.certificate.kind == "gap" else Status.STATIONARY
@@ -252,6 +256,15 @@ def minimise(
         history=history,
         signal=signals[0] if signals else None,
     )
+
+
+def _better(one: Iterate, other: Iterate) -> bool:
+    """Whether ``one`` has the lower objective, or the same but for rounding and no looser a certificate."""
+    assert one.certificate is not None
+    assert other.certificate is not None
+    if abs(one.value - other.value) > ROUNDING * abs(other.value):
+        return one.value < other.value
+    return one.certificate.value <= other.certificate.value
 
 
 def _with_certificate(objective: Objective, iterate: Iterate, tol: float) -> Iterate:

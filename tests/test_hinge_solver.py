@@ -271,3 +271,13 @@ def test_another_solver_does_what_the_path_leaves(loss: Any) -> None:
     assert minimise(objective, cut, tol=TOL).status == "not_certified"
     assert minimise(objective, replace(cut, rest=Smoothing(Newton())), tol=1e-5).status == "certified"
     assert choose(objective)[0] == HingePath(rest=Smoothing(Newton()))
+
+
+@pytest.mark.parametrize("loss", ["crammer_singer", "weston_watkins"])
+def test_columns_far_from_0_are_left_to_the_other_solver(loss: str) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 2)) + [1e6, 1e7], rng.integers(0, 2, 200)
+    trained = train(X, y, None, Settings(loss=loss, alpha=1e-6, n_jobs=1))
+    assert trained.result.status == "certified"
+    moved = train(X - [1e6, 1e7], y, None, Settings(loss=loss, alpha=1e-6, n_jobs=1))
+    assert trained.result.value == pytest.approx(moved.result.value, rel=2e-3)

@@ -460,3 +460,39 @@ def test_the_order_of_rows_is_drawn_from_the_seed(solver):
 def test_the_objective_is_never_raised_by_a_method_that_searches_its_step(solver):
     values = np.array(solve(iris(), solver, tol=1e-8, max_iter=60).history["objective"])
     assert (np.diff(values) <= 1e-13 * values[:-1]).all()
+
+
+# --- which iterate is returned, and when there is none left ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A solver that yields given iterates."""
+
+    given: tuple
+    name: str = "listed"
+
+    def iterates(self, objective, W0):
+        return iter(self.given)
+
+
+def known(objective, W, relative):
+    """An iterate with a certificate that says ``relative``."""
+    value, G = objective.value_grad(W)
+    return Iterate(W, value, G, None, Certificate("gap", relative * value, relative, 1.0))
+
+
+@pytest.mark.parametrize("order", [(1e-3, 1e-5, 1e-4), (1e-5, 1e-3), (1e-3, 1e-5)])
+def test_of_points_of_the_same_objective_the_one_best_known_is_returned(order):
+    objective = iris(LOSSES["cs"])  # of a hinge the solver's own certificate stands
+    W = downhill(iris())[-1]
+    result = minimise(objective, Listed(tuple(known(objective, W.copy(), gap) for gap in order)), tol=1e-9)
+    assert result.certificate.value == 1e-5
+
+
+def test_a_solver_that_stays_at_its_best_point_for_long_is_not_cut_off():
+    objective = iris(LOSSES["cs"])
+    first, second = (known(objective, W, gap) for W, gap in zip(downhill(iris(), 2), (1e-2, 1e-9), strict=True))
+    assert minimise(objective, Listed((first,) * 1000 + (second,)), tol=1e-6).status is Status.CERTIFIED
+    moving = tuple(known(objective, first.W.copy(), 1e-2) for _ in range(1000))
+    assert minimise(objective, Listed((*moving, second)), tol=1e-6).status is Status.NOT_CERTIFIED

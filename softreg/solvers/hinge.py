@@ -35,24 +35,32 @@ class HingePath:
 
     From t so large that W stays near 0, a predictor solves for the next t with every row's pattern as it is - exact
     until a row starts or stops to bend - and Newton steps correct it (Allgower & Georg 2003).  Rows without a kink
-    nearby enter no system.  Where kinks lie so close together that steps stop at each, the ``rest`` is left to another
-    solver.
+    nearby enter no system.  Where kinks lie so close together that steps stop at each, and ``patience`` of them reach
+    no lower objective and no tighter proof, the ``rest`` is left to another solver.
     """
 
     rest: Solver | None = None
     factor: float = 0.1
     end: float = 1e-14
     limit: int = 100
+    patience: int = 200
 
     name = "hinge path"
 
     def iterates(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
         if not objective.penalty.alpha > 0:
             raise ValueError(f"{self.name}: alpha = {objective.penalty.alpha:g}; it needs a penalty, alpha > 0")
-        W = W0
+        W, lowest, tightest, waited = W0, np.inf, np.inf, 0
         for iterate in self._follow(objective, W0):
-            W = iterate.W
+            assert iterate.certificate is not None
+            waited += 1
+            if iterate.value < lowest:
+                W, lowest, waited = iterate.W, iterate.value, 0
+            if iterate.certificate.value < tightest:
+                tightest, waited = iterate.certificate.value, 0
             yield iterate
+            if waited > self.patience:
+                break
         if self.rest is not None:
             yield from self.rest.iterates(objective, W)
 
