@@ -287,7 +287,7 @@ def train(
     validation : (X, y, weight), optional
         Rows kept apart: their loss and accuracy join the history; needed by ``early_stopping``.
     W0 : (p + 1, K) array, optional
-        Raw-scale starting point.
+        Raw-scale starting point; its intercept is left out where none is fitted.
     callbacks : sequence of ``(iterate, history) -> bool | None``
         The iterate's W is on the raw columns, as the result's will be.
 
@@ -335,10 +335,14 @@ def train(
             watchers.append(stopping)
     elif settings.early_stopping:
         raise ValueError("early_stopping needs validation rows")
+    if W0 is not None:
+        W0 = problem.from_raw(W0)
+        if not settings.fit_intercept and W0[-1].any():
+            W0 = np.vstack([W0[:-1], np.zeros_like(W0[-1:])])
     result = minimise(
         objective,
         solver,
-        None if W0 is None else problem.from_raw(W0),
+        W0,
         tol=settings.target,
         max_iter=settings.max_iter,
         max_time=settings.max_time,

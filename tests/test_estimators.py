@@ -613,6 +613,19 @@ def test_progress_is_printed_when_asked(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @each()
+@pytest.mark.parametrize("standardize", [False, True])
+def test_warm_start_without_an_intercept_forgets_the_old_one(model: Any, standardize: bool) -> None:
+    X, y = blobs()
+    options = {"alpha": 0.01, "fit_intercept": False, "standardize": standardize}
+    cold = clone(model).set_params(**options).fit(X, y)
+    warm = clone(model).set_params(alpha=0.01, warm_start=True).fit(X + 3, y)
+    warm.set_params(**options).fit(X, y)
+    assert not warm.intercept_.any()
+    assert warm.status_ == cold.status_ == "certified"
+    assert warm.objective_ == pytest.approx(cold.objective_, rel=2e-3)
+
+
+@each()
 def test_warm_start_at_the_optimum_stays_there(model: Any) -> None:
     X, y = blobs()
     model = clone(model).set_params(alpha=0.01, warm_start=True).fit(X, y)

@@ -255,6 +255,20 @@ def test_soft_targets_are_sampled_at_random():
     np.testing.assert_array_equal(np.sort(class_order(objective.rows)), np.arange(300))
 
 
+def test_samples_are_of_rows_that_count_and_the_optimum_is_theirs():
+    X, y, _ = random_problem(0, n=40_000)
+    rng = np.random.default_rng(0)
+    for labels in (y, soft_targets(y, 4)):
+        weight = np.zeros(len(y))
+        weight[rng.choice(len(y), 200, replace=False)] = 1
+        order = class_order(problem(X, labels, weight).rows)
+        assert weight[order[:200]].all()
+        few = weight > 0
+        fit, alone = train(X, labels, weight), train(X[few], labels[few])
+        assert fit.result.status is alone.result.status is Status.CERTIFIED
+        assert fit.result.value == pytest.approx(alone.result.value, rel=2e-6)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @each(ROWS, "kind")
 def test_growing_arrives_where_newton_does(kind, weighted):
