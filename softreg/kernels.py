@@ -106,7 +106,7 @@ def hessian_kernel(block: Block, loss: Loss, W: Array, mean: Array, scale: Array
     (m, p), K = block.X.shape, W.shape[1]
     q = p + 1
     out = np.zeros((K, q, K * q))
-    step = max(16, HESSIAN_WORK // (q * K))
+    step = max(4, HESSIAN_WORK // (K * max(q, K)))
     for start in range(0, m, step):
         part = slice(start, start + step)
         X = block.X[part] if isinstance(block.X, np.ndarray) else block.X[part].toarray()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from softreg.minimise import Diverged
 from softreg.solvers.cholesky import factor_positive, solve_factored
 
 DTYPES = [np.float32, np.float64]
@@ -52,3 +53,13 @@ def test_an_indefinite_matrix_takes_what_makes_it_definite():
 def test_nothing_is_solved_for_nothing():
     L, _ = factor_positive(np.zeros((0, 0)))
     assert solve_factored(L, np.zeros((0, 3))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (2, 1)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_matrix_that_is_not_finite_has_no_factor(dtype, place, bad):
+    M = some(dtype, 12)
+    M[place] = M[place[::-1]] = bad
+    with pytest.raises(Diverged, match="not finite"):
+        factor_positive(M)

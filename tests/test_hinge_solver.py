@@ -276,8 +276,15 @@ def test_another_solver_does_what_the_path_leaves(loss: Any) -> None:
 @pytest.mark.parametrize("loss", ["crammer_singer", "weston_watkins"])
 def test_columns_far_from_0_are_left_to_the_other_solver(loss: str) -> None:
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(200, 2)) + [1e6, 1e7], rng.integers(0, 2, 200)
-    trained = train(X, y, None, Settings(loss=loss, alpha=1e-6, n_jobs=1))
+    X, y, offset = rng.normal(size=(200, 2)), rng.integers(0, 2, 200), np.array([1e6, 1e7])
+    trained = train(X + offset, y, None, Settings(loss=loss, alpha=1e-6, n_jobs=1))
     assert trained.result.status == "certified"
-    moved = train(X - [1e6, 1e7], y, None, Settings(loss=loss, alpha=1e-6, n_jobs=1))
+    moved = train(X, y, None, Settings(loss=loss, alpha=1e-6, n_jobs=1))
     assert trained.result.value == pytest.approx(moved.result.value, rel=2e-3)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "crammer_singer", "weston_watkins"])
+def test_without_columns_intercepts_alone_are_fitted(loss: str) -> None:
+    trained = train(np.empty((9, 0)), np.array([0, 0, 0, 0, 0, 1, 1, 1, 2]), None, Settings(loss=loss))
+    assert trained.result.status == "certified"
+    assert trained.W[-1].argmax() == 0

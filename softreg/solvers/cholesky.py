@@ -8,20 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs, spotrf, spotrs
 
+from softreg.minimise import Diverged
+
 Array = NDArray[Any]
 
 
 def factor_positive(M: Array, ridge: float = 0.0) -> tuple[Array, float]:
-    """L, in the lower triangle, with L L' = M + ridge·max|diagonal|·I; and the ridge, grown until Cholesky passes."""
+    """L, in the lower triangle, with L L' = M + ridge·max|diagonal|·I; and the ridge, grown until Cholesky passes.
+
+    Raises `Diverged` where M is not finite.
+    """
     potrf = spotrf if M.dtype == np.float32 else dpotrf
     size, least = np.abs(M.diagonal()).max(initial=1.0), len(M) * float(np.finfo(M.dtype).eps)
-    while True:
+    while np.isfinite(size) and ridge <= 100 * len(M):  # with one of len(M) any matrix of numbers passes
         A = M.copy(order="F")
         A.flat[:: len(A) + 1] += ridge * size
         L, failed = potrf(A, lower=True, overwrite_a=True, clean=False)
-        if not failed:
+        if not failed and np.isfinite(L.diagonal()).all():  # a NaN off M's diagonal is no failure to LAPACK
             return L, ridge
         ridge = max(100 * ridge, least)
+    raise Diverged("the Hessian is not finite: columns are too large for this alpha, standardize them or raise it")
 
 
 def solve_factored(L: Array, b: Array) -> Array:

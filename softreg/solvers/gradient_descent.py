@@ -84,8 +84,8 @@ class GradientDescent:
             yield Iterate(W, value, G, rate)
 
     def _accelerated(self, objective: Objective, W0: Array) -> Iterator[Iterate]:
-        automatic = isinstance(self.learning_rate, str)
-        if self.learning_rate == "auto":
+        automatic = self.learning_rate == "auto"
+        if automatic:
             bound = objective.curvature()
             rate = 1 / bound if np.isfinite(bound) else 1.0
         else:
@@ -98,14 +98,14 @@ class GradientDescent:
         while G.any():
             value_ahead, G_ahead = (value, G) if ahead is W else objective.value_grad(ahead)
             square = float(np.vdot(G_ahead, G_ahead))
-            if automatic and self.learning_rate == "auto":
+            if automatic:
                 rate *= 1.5  # let the step grow again after a steep place
             while True:
                 V = ahead - rate * G_ahead
                 new_value, new_G = objective.value_grad(V)
                 # The descent lemma at this step, but for rounding.
                 descends = new_value <= value_ahead - 0.5 * rate * square + 1e-13 * abs(value_ahead)
-                if descends or self.learning_rate != "auto" or rate < 1e-300:
+                if descends or not automatic or rate < 1e-300:
                     break
                 rate *= 0.5
             if not np.isfinite(new_value) or new_value > 1e3 * max(start, 1.0):

@@ -108,8 +108,9 @@ class _Path:
 
     def largest(self) -> float:
         """t at which the margins have moved by about their size."""
-        moved = 2 * self.objective.moments.square.sum() / self.objective.penalty.curvature(self.rows.shape[1]).max()
-        return max(float(moved), LEAST)
+        objective = self.objective
+        strongest = objective.penalty.curvature(self.rows.shape[1]).max(initial=objective.penalty.alpha)
+        return max(float(2 * objective.moments.square.sum() / strongest), LEAST)
 
     def nearest(self) -> float:
         """t of the envelope whose dual point proves the least gap at W: where on the path W is."""
@@ -130,6 +131,7 @@ class _Path:
         margin = Moreau(self.objective.loss, 1.0)  # type: ignore[arg-type]
 
         def kernel(block: Block, A: Array) -> tuple[Any, ...]:
+            # Beside a step's, as `certify_kernel` takes them: a product of as many columns has the same last digits.
             A[:] = margin.slacks(logits(block.X, np.hstack([self.W, self.moved]))[:, : A.shape[1]], block.y)
             return (0.0,)
 

@@ -43,22 +43,16 @@ def _checked(objective: Objective, W: Array, start: float, rate: float, name: st
 
 @dataclass(frozen=True)
 class SGD:
-    """V <- momentum · V - rate · grad F_batch, W <- W + V (Robbins & Monro 1951; Polyak 1964).
+    """V <- momentum · V - rate/(1 + decay · epoch) · grad F_batch, W <- W + V (Robbins & Monro 1951; Polyak 1964).
 
     ``learning_rate``
         A number, or "auto": (1 - momentum)/L, L the curvature bound of the objective, or 0.1 where none exists.
-    ``schedule``
-        "inverse": rate/(1 + decay · epoch).  "constant": rate.
-    ``average``
-        Each iterate is the mean of all points since the first epoch (Ruppert 1988; Polyak & Juditsky 1992).
     """
 
     learning_rate: float | str = "auto"
     batch_size: int = 256
     momentum: float = 0.9
-    schedule: str = "inverse"
     decay: float = 0.1
-    average: bool = False
     seed: int = 0
 
     name = "sgd"
@@ -75,23 +69,19 @@ class SGD:
         start = value
         yield Iterate(W, value, G)
         velocity = np.zeros_like(W)
-        mean, count, epoch = W, 0, 0
+        epoch = 0
         progress = _Progress(value)
         while not progress.stalled(value):
-            step = rate / (1 + self.decay * epoch) if self.schedule == "inverse" else rate
+            step = rate / (1 + self.decay * epoch)
             for batch in objective.batches(self.batch_size, rng):
                 with np.errstate(over="ignore", invalid="ignore"):
                     velocity = self.momentum * velocity - step * batch.value_grad(W)[1]
                     W = W + velocity
                 if not np.isfinite(W).all():
                     raise Diverged(f"{self.name} diverged at learning_rate {rate:g}: try {rate / 10:g}, or auto")
-                if self.average and epoch > 0:
-                    count += 1
-                    mean = mean + (W - mean) / count
             epoch += 1
-            point = mean if count else W
-            value, G = _checked(objective, point, start, rate, self.name)
-            yield Iterate(point, value, G, step)
+            value, G = _checked(objective, W, start, rate, self.name)
+            yield Iterate(W, value, G, step)
 
 
 @dataclass(frozen=True)
