@@ -208,7 +208,7 @@ def comparison_text(compared: Comparison) -> str:
     found = compared.disagreements
     if len(compared.names) > 1 and compared.right:
         n = len(next(iter(compared.right.values())))
-        shown = f": rows {', '.join(found.ids[:8])}{', …' * (found.total > 8)}" if found.total else ""
+        shown = f": {', '.join(found.ids[:8])}{', …' * (found.total > 8)}" if found.total else ""
         parts.append(line("disagree", f"{found.total} of {n} rows{shown}"))
     parts += [line("note", note) for note in compared.notes]
     return "\n".join(parts)

@@ -188,10 +188,10 @@ class _Path:
         return self.smoothing > 1e-2 * self.value
 
     def iterate(self, moreau: Moreau, step: float | None) -> Iterate:
-        """The point and its proof."""
+        """The point and its proof: from the sums at hand where it is far from any that will do."""
         self.prove()
         witness = Witness(temperature=moreau.t, envelope=True)
-        if self.objective.loss.smooth:  # its own gradient is asked for: the envelope's would prove nothing
+        if self.objective.loss.smooth or not self.far:  # W's own logits and, where it has one, its own gradient
             here = self.objective.certify(self.W, witness)
             return Iterate(self.W, here.value, here.gradient, step, here.certificate, witness)
         return Iterate(self.W, self.value, self.gradient, step, self.certificate, witness)
