@@ -290,16 +290,13 @@ def test_without_columns_intercepts_alone_are_fitted(loss: str) -> None:
     assert trained.W[-1].argmax() == 0
 
 
-@pytest.mark.parametrize("offset", [0.0, 1e4, 1e6])
+@pytest.mark.parametrize("seed", range(5))
 @each(UNSMOOTHED, "loss")
-def test_what_is_stated_is_so_of_the_weights_themselves(loss: Any, offset: float) -> None:
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(20, 8)), np.arange(20) % 4
-    X[:, ::2] = offset
-    objective = problem(X, y, loss=loss, alpha=1e-6)
-    for limit in range(0, 40, 3):  # wherever it is cut off
-        result = minimise(objective, HingePath(), tol=1e-3, max_iter=limit)
-        if result.certificate.value < 0.01:
-            again = objective.certify(result.W, result.witness)
-            assert result.value == pytest.approx(again.value, rel=1e-12)
-            assert result.certificate.value == pytest.approx(again.certificate.value, rel=1e-9)
+def test_what_is_stated_is_so_of_the_weights_themselves(loss: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(2, 30)) + 10.0 ** rng.integers(0, 8, 30)
+    objective = problem(X, np.array([0, 1]), loss=loss, alpha=1e3)
+    result = solved(objective, tol=1e-3)
+    again = objective.certify(result.W, result.witness)
+    assert result.value == pytest.approx(again.value, rel=1e-12)
+    assert result.certificate.value == pytest.approx(again.certificate.value, rel=1e-3)
