@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softreg.blas import times, transposed_times
 from softreg.losses import Loss
 from softreg.rows import Block, make_rows
 
@@ -22,15 +23,12 @@ LARGE = 1e-100
 HESSIAN_WORK = 1 << 17
 SPREAD_WORK = 1 << 15  # and `spread_kernel`
 GRAM_WORK = 1 << 18  # and `gram_kernel`
-#: BLAS's float32 kernels take classes by fours and are slow with the rest: two more of zeros make a pass over MNIST a
-#: sixth faster.  Those of float64 gain nothing.
-CLASSES_AT_ONCE = 4
 
 
 def logits(X: Any, W: Array) -> Array:
     """X W + b as (m, K), columns contiguous: the sums over classes that follow then run along memory."""
     V = W.astype(X.dtype, copy=False)
-    Z = _rows_times(V[:-1].T, X.T).T if isinstance(X, np.ndarray) else np.asfortranarray(X @ V[:-1])
+    Z = times(X, V[:-1]) if isinstance(X, np.ndarray) else np.asfortranarray(X @ V[:-1])
     Z += V[-1]
     return Z
 
@@ -48,18 +46,7 @@ def all_logits(X: Any, W: Array) -> Array:
 
 def back_product(X: Any, G: Array) -> Array:
     """X' G, (p, K)."""
-    return _rows_times(G.T, X).T if isinstance(X, np.ndarray) else X.T @ G
-
-
-def _rows_times(A: Array, B: Array) -> Array:
-    """A B for few rows of A, one a class: with rows of zeros up to a multiple of what the kernels take at once."""
-    K = len(A)
-    lacking = -K % CLASSES_AT_ONCE
-    if K == 1 or not lacking or B.dtype != np.float32:
-        return A @ B
-    padded = np.zeros((K + lacking, A.shape[1]), dtype=A.dtype)
-    padded[:K] = A
-    return (padded @ B)[:K]
+    return transposed_times(X, G) if isinstance(X, np.ndarray) else X.T @ G
 
 
 def weighted(block: Block, A: Array) -> Array:

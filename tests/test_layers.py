@@ -21,6 +21,7 @@ FLOORS = {
     "errors": 0,
     "files": 0,
     "threads": 0,
+    "blas": 0,
     "text": 0,
     "softmax": 0,
     "losses": 0,

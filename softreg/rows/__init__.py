@@ -10,7 +10,8 @@ A kernel is a pure function of one `Block`.  The order of summation depends on t
 number of threads, so that the same sum has the same bits.
 """
 
-from softreg.rows.blocks import Block, Kernel, Rows, one_thread_blas
+from softreg.blas import one_thread_blas
+from softreg.rows.blocks import Block, Kernel, Rows
 from softreg.rows.dense import DenseRows
 from softreg.rows.sparse import SparseRows
 from softreg.rows.standardized import StandardizedRows

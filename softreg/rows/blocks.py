@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from functools import cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -154,18 +152,3 @@ def _add(total: list[Any], part: Any) -> list[Any]:
     for i, a in enumerate(part):
         total[i] += a
     return total
-
-
-@cache
-def _blas_controller() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def one_thread_blas() -> AbstractContextManager[Any]:
-    """Hold BLAS at one thread: blocks are what runs in parallel, and one thread gives the same bits everywhere."""
-    controller = _blas_controller()
-    if all(lib.num_threads == 1 for lib in controller.lib_controllers if lib.user_api == "blas"):
-        return nullcontext()
-    return controller.limit(limits=1, user_api="blas")
