@@ -17,6 +17,13 @@ _UNSAFE = re.compile(
 )
 
 
+def is_missing(value: object) -> bool:
+    """Whether it is None, a NaN or NaT, or pandas' NA, which answers no comparison; text never is."""
+    if isinstance(value, str):
+        return False
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+
+
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

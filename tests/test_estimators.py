@@ -613,6 +613,68 @@ def test_progress_is_printed_when_asked(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @each()
+def test_a_rejected_fit_leaves_the_columns_of_the_last_one(model: Any, tmp_path: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    X, y = blobs()
+    names = [f"c{j}" for j in range(X.shape[1])]
+    frame = pandas.DataFrame(X, columns=names)
+    model = clone(model).set_params(alpha=0.01).fit(frame, y)
+    for refused in (pandas.DataFrame(X, columns=names[::-1]), pandas.DataFrame(X[:, :1], columns=["c0"])):
+        with pytest.raises(ValueError, match="one class"):
+            model.fit(refused, np.zeros(len(y)))
+        assert list(model.feature_names_in_) == names
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(refused)
+    model.save(tmp_path / "m.softreg")
+    np.testing.assert_array_equal(softreg.load(tmp_path / "m.softreg").predict(frame), model.predict(frame))
+    with pytest.raises(ValueError, match="one class"):
+        fresh = clone(model)
+        fresh.fit(X, np.zeros(len(y)))
+    assert not hasattr(fresh, "n_features_in_")
+
+
+def test_labels_that_are_pandas_na_are_refused_as_missing() -> None:
+    pandas = pytest.importorskip("pandas")
+    X = np.arange(6.0)[:, None]
+    for dtype in ("string", object):
+        y = pandas.Series(["a", "b", pandas.NA, "a", "b", "b"], dtype=dtype)
+        with pytest.raises(ValueError, match="drop the rows without a label"):
+            SoftmaxRegression().fit(X, y)
+
+
+def test_score_of_soft_labels_refuses_columns_that_are_not_the_classes() -> None:
+    pandas = pytest.importorskip("pandas")
+    X, y = blobs()
+    T = pandas.DataFrame(np.eye(3)[np.unique(y, return_inverse=True)[1]], columns=["a", "b", "c"])
+    model = SoftmaxRegression(alpha=0.01).fit(X, T)
+    assert model.score(X, T) == model.score(X, T.idxmax(axis=1))
+    for wrong in (T[["c", "b", "a"]], T.assign(d=0.0)):
+        with pytest.raises(ValueError, match="the classes are"):
+            model.score(X, wrong)
+
+
+def test_partial_fit_refuses_early_stopping_and_counts_all_rows_it_has_seen() -> None:
+    X, y = blobs()
+    with pytest.raises(ValueError, match="early_stopping"):
+        SoftmaxRegression(early_stopping=True).partial_fit(X, y, classes=np.unique(y))
+    model = SoftmaxRegression(class_weight={np.unique(y)[0]: 5.0})
+    for rows in np.array_split(np.random.default_rng(0).permutation(len(y)), 4):
+        model.partial_fit(X[rows], y[rows], classes=np.unique(y))
+    np.testing.assert_array_equal(model._solution.class_counts, np.unique(y, return_counts=True)[1])
+    assert model._solution.n_rows == len(y)
+
+
+def test_partial_fit_on_rows_that_do_not_count_remembers_the_classes() -> None:
+    X, y = blobs()
+    first = np.unique(y)[0]
+    model = SoftmaxRegression(class_weight={first: 0.0})
+    model.partial_fit(X[y == first], y[y == first], classes=np.unique(y))
+    assert not model.coef_.any()
+    model.partial_fit(X, y)
+    assert model.coef_.any()
+
+
+@each()
 @pytest.mark.parametrize("standardize", [False, True])
 def test_warm_start_without_an_intercept_forgets_the_old_one(model: Any, standardize: bool) -> None:
     X, y = blobs()

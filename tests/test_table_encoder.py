@@ -87,3 +87,32 @@ def test_frames_come_out_however_many_levels_there_are():
     assert hasattr(TableEncoder().fit_transform(frame), "tocsr")
     encoder = TableEncoder().set_output(transform="polars")
     assert encoder.fit_transform(frame).shape == encoder.transform(frame).shape == (900, 91)
+
+
+@pytest.mark.parametrize("dtype", ["string", object])
+def test_pandas_na_is_missing_and_text_that_looks_like_it_is_text(dtype):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": pandas.Series(["x", pandas.NA, "<NA>", "NaT"], dtype=dtype)})
+    encoder = TableEncoder(missing="indicator").fit(frame)
+    assert encoder.get_feature_names_out().tolist() == ["a=<NA>", "a=NaT", "a=x", "a=missing"]
+
+
+def test_nullable_booleans_of_pandas_may_be_missing():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": pandas.Series([True, pandas.NA, False], dtype="boolean")})
+    assert TableEncoder(missing="indicator").fit_transform(frame).shape[0] == 3
+
+
+def test_dates_are_written_alike_whatever_frame_they_came_in():
+    pandas = pytest.importorskip("pandas")
+    polars = pytest.importorskip("polars")
+    days = pandas.to_datetime(["2020-01-01T00:00:00", "2020-01-02T03:04:05", "2020-01-01T00:00:00"])
+    encoder = TableEncoder(categorical=["a"]).fit(pandas.DataFrame({"a": days}))
+    same = polars.DataFrame({"a": days.to_pydatetime().tolist()})
+    np.testing.assert_array_equal(encoder.transform(same), encoder.transform(pandas.DataFrame({"a": days})))
+
+
+def test_two_columns_of_one_name_are_refused():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="2 columns named 'a'"):
+        TableEncoder().fit(pandas.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]))

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _num_features, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from softreg.certificate import Certificate, Witness
 from softreg.estimators.inputs import (
@@ -28,6 +28,7 @@ from softreg.estimators.inputs import (
     check_soft_labels,
     check_weight,
     class_weight_by_code,
+    keeps_columns_on_error,
     looks_soft,
 )
 from softreg.estimators.warn import ConvergenceWarning, next_step, sentence
@@ -126,6 +127,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     # --- fitting ---
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_columns_on_error
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
         """Find the weights of lowest objective, and a certificate of how near the lowest they are.
 
@@ -156,9 +158,9 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             When the fit ended neither certified, nor stationary, nor by early stopping.
         """
         start = self._start_of_warm_fit()
+        X = check_features(self, X, reset=True)
         if start is not None:
             self._check_same_width(start[1], X)
-        X = check_features(self, X, reset=True)
         targets = self._check_targets(X, y)
         weight = check_weight(sample_weight, X)
         validation = self._check_validation(X_val, y_val, targets)
@@ -243,10 +245,10 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self.classes_, self._weights
 
     def _check_same_width(self, W: Array, X: Any) -> None:
-        if len(W) != _num_features(X) + 1:
+        if len(W) != X.shape[1] + 1:
             raise ValueError(
                 f"warm_start=True goes on from a fit of {len(W) - 1} features, "
-                f"X has {_num_features(X)} features: set warm_start=False to start anew"
+                f"X has {X.shape[1]} features: set warm_start=False to start anew"
             )
 
     def _check_same_classes(self, start: tuple[Array, Array] | None, classes: Array) -> None:
@@ -320,6 +322,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             warnings.warn(f"{self.message_}; {step}", ConvergenceWarning, stacklevel=4)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_columns_on_error
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch of mini-batch gradient steps with momentum over these rows, from the weights there are.
 
@@ -345,7 +348,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ------
         ValueError
             For labels that are not among the classes, and for parameters that need all rows at once: ``C``,
-            ``class_weight="balanced"`` and ``standardize``.
+            ``class_weight="balanced"``, ``standardize`` and ``early_stopping``.
         """
         first = not hasattr(self, "_weights")
         if first and classes is None:
@@ -354,6 +357,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             ("C", self.C is not None),
             ("class_weight='balanced'", isinstance(self.class_weight, str)),
             ("standardize", self.standardize),
+            ("early_stopping", self.early_stopping),
         ):
             if needs_all:
                 raise ValueError(f"{name} needs all rows at once, which partial_fit does not see: leave it out")
@@ -380,10 +384,12 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _epoch(self, X: Any, y: Array, weight: Array | None, classes: Array) -> None:
         seed = self._seed(drawn=True)
         settings = self._settings(classes, seed)
-        weight = combined_weight(y, weight, settings.class_weight, len(classes))
-        rows = make_rows(X, y, weight, n_classes=len(classes), n_jobs=settings.n_jobs)
-        if not rows.total_weight > 0:
-            return  # only classes of weight zero: nothing to learn from
+        total = combined_weight(y, weight, settings.class_weight, len(classes))
+        rows = make_rows(X, y, total, n_classes=len(classes), n_jobs=settings.n_jobs)
+        if not rows.total_weight > 0:  # only classes of weight zero: nothing to learn from
+            for name, attribute in self._weight_attributes(np.zeros((X.shape[1] + 1, len(classes))), classes).items():
+                self.__dict__.setdefault(name, attribute)
+            return
         objective = Objective(rows, settings.make_loss(), L2(settings.alpha), settings.fit_intercept)
         W = getattr(self, "_weights", objective.zeros())
         V = getattr(self, "_velocity", np.zeros_like(W))
@@ -403,6 +409,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise ValueError(f"partial_fit diverged at learning_rate {rate:g}: try {rate / 10:g}, or auto")
         for name, attribute in self._weight_attributes(W, classes).items():
             setattr(self, name, attribute)
+        went_on = hasattr(self, "_velocity")
         self._velocity = V
         self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         self.loss_curve_ = [*getattr(self, "loss_curve_", []), value]
@@ -413,14 +420,17 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.history_ = {"iteration": list(iterations), "objective": self.loss_curve_}
         self.status_ = str(Status.NOT_CERTIFIED)
         self.message_ = f"not certified: partial_fit saw {rows.shape[0]} rows; call fit for a certificate"
+        seen, counts = rows.shape[0], class_sums(y, weight, len(classes))
+        if went_on:  # from earlier calls, not from a fit
+            seen, counts = seen + self._solution.n_rows, counts + self._solution.class_counts
         factor = 2.0 if settings.loss == "softmax" and len(classes) == 2 else 1.0
         self._solution = Solution(
             settings=settings,
             alpha=settings.alpha,
             C=factor / (settings.alpha * rows.total_weight) if settings.alpha > 0 else np.inf,
             solver="sgd",
-            n_rows=rows.shape[0],
-            class_counts=class_sums(y, weight, len(classes)),
+            n_rows=seen,
+            class_counts=counts,
             witness=Witness(),
             standard=None,
         )

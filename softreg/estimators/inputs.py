@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,35 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_array, validate_data
 
-Array = NDArray[Any]
+from softreg.text import is_missing
 
+Array = NDArray[Any]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+#: What scikit-learn notes of X before anything else of a fit is known.
+COLUMNS = ("n_features_in_", "feature_names_in_")
 #: How far the sum of a row of soft labels may be from 1.
 SOFT_SUM = 1e-6
 
 
 # --- X ------------------------------------------------------------------------------------------------------------
+
+
+def keeps_columns_on_error(method: Method) -> Method:
+    """A fit that is refused leaves the columns of the fit before, as it leaves the rest."""
+
+    @wraps(method)
+    def kept(self: Any, *args: Any, **options: Any) -> Any:
+        before = {name: vars(self)[name] for name in COLUMNS if name in vars(self)}
+        try:
+            return method(self, *args, **options)
+        except BaseException:
+            for name in COLUMNS:
+                vars(self).pop(name, None)
+            vars(self).update(before)
+            raise
+
+    return kept  # type: ignore[return-value]
 
 
 def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
@@ -100,7 +123,7 @@ def check_labels(X: Any, y: Any) -> Targets:
     except TypeError as error:
         raise ValueError("y mixes labels that cannot be sorted together: make them all text or all numbers") from error
     if len(classes) < 2:
-        raise ValueError(f"y has only one class, {classes[0]!r}: at least two classes are needed")
+        raise ValueError(f"y has only one class, {classes.tolist()[0]!r}: at least two classes are needed")
     return Targets(classes, codes.reshape(-1))
 
 
@@ -131,7 +154,7 @@ def _one_column(X: Any, y: Any) -> Array:
         y = column_or_1d(y, warn=True)
     if y.dtype.kind in "fc" and not np.isfinite(y).all():
         raise ValueError("Input y contains NaN or infinity")
-    if y.dtype.kind == "O" and any(label is None or label != label for label in y):
+    if y.dtype.kind == "O" and any(map(is_missing, y)):
         raise ValueError("Input y contains NaN or None: drop the rows without a label")
     check_consistent_length(X, y)
     return y
@@ -149,7 +172,7 @@ def check_soft_labels(X: Any, y: Any, classes: Array | None = None) -> Targets:
     T = check_array(y, dtype=np.float64, input_name="y", copy=True)
     named = np.arange(T.shape[1]) if columns is None else _labels(list(columns))
     if classes is not None and (len(named) != len(classes) or (columns is not None and list(named) != list(classes))):
-        raise ValueError(f"soft labels have columns {list(named)}, the classes are {list(classes)}")
+        raise ValueError(f"soft labels have columns {named.tolist()}, the classes are {np.asarray(classes).tolist()}")
     if _num_samples(X) != len(T):
         raise ValueError(f"X has {_num_samples(X)} rows, y has {len(T)}: inconsistent numbers of samples")
     if (T < 0).any():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.estimators.base import LinearClassifier
-from softreg.estimators.inputs import looks_soft
+from softreg.estimators.inputs import check_soft_labels, looks_soft
 from softreg.softmax import log_softmax, softmax
 from softreg.training import DEFAULT_ALPHA
 
@@ -213,7 +213,7 @@ class SoftmaxRegression(LinearClassifier):
         float
         """
         if looks_soft(y):
-            y = self.classes_[np.asarray(y).argmax(axis=1)]
+            y = self.classes_[check_soft_labels(X, y, self.classes_).y.argmax(axis=1)]
         return super().score(X, y, sample_weight)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -16,6 +17,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softreg.errors import DataError
+from softreg.estimators.inputs import keeps_columns_on_error
 from softreg.tables.options import MISSING, UNKNOWN, TableOptions
 
 
@@ -118,6 +120,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_columns_on_error
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Learn the recipe, and X as it prepares it: (n, k) float64, CSR where that is much smaller."""
         from softreg.tables.learning import learn_columns
@@ -170,6 +173,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         from softreg.tables.frames import Frame
 
         if hasattr(X, "columns") and hasattr(X, "dtypes"):
+            name, times = next(iter(Counter(X.columns).most_common(1)), (None, 0))
+            if times > 1:
+                raise DataError(f"X has {times} columns named {name!r}: give each a name of its own")
             validate_data(self, X, reset=reset, skip_check_array=True)
             if not len(X) or not len(X.columns):
                 validate_data(self, np.asarray(X), reset=reset)  # says what is missing

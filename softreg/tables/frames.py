@@ -10,7 +10,7 @@ import polars as pl
 
 from softreg.errors import DataError
 from softreg.tables.cells import TypedCells, float_text
-from softreg.text import safe_text
+from softreg.text import is_missing, safe_text
 
 _ROWS = 1 << 16
 
@@ -63,7 +63,8 @@ def _series(name: str, column: Any) -> pl.Series:
             native = values.dtype.newbyteorder("=")
             return pl.Series(name, np.ascontiguousarray(values, dtype=np.float32 if native == np.float16 else native))
         if values.dtype.kind == "M":
-            column = [None if value != value else str(value) for value in values]
+            unit = np.datetime_data(values.dtype)[0]
+            return pl.Series(name, values.astype(f"M8[{unit if unit in ('ms', 'us', 'ns') else 'us'}]"))
         if values.dtype.kind == "c":
             raise DataError(f"Complex data not supported: column '{safe_text(name, 40)}' holds complex numbers")
     return pl.Series(name, [_written(name, value) for value in column], dtype=pl.String)
@@ -71,7 +72,7 @@ def _series(name: str, column: Any) -> pl.Series:
 
 def _written(name: str, value: Any) -> str | None:
     """The text form of an object: as of typed files."""
-    if value is None or value != value or str(value) in ("<NA>", "NaT"):
+    if is_missing(value):
         return None
     if isinstance(value, str):
         return value
