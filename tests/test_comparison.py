@@ -6,18 +6,21 @@ import json
 import warnings
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from sklearn.datasets import load_iris, load_wine
 from sklearn.decomposition import PCA
-from sklearn.model_selection import KFold, RepeatedStratifiedKFold, ShuffleSplit
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, RepeatedStratifiedKFold, ShuffleSplit, StratifiedKFold, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 
 import softreg
 from softreg import MulticlassSVC, SoftmaxRegression
@@ -458,3 +461,77 @@ def test_the_order_of_folds_of_unequal_size_does_not_count():
 def test_given_folds_are_not_called_stratified():
     done = compare([SoftmaxRegression(tol=1e-3), GaussianNB()], X, y, cv=KFold(3, shuffle=True), n_jobs=1)
     assert done.design.text == "3 folds as given, 1 repeat"
+
+
+# --- models of others that are told otherwise, or fail late ----------------------------------------------------------
+
+
+def rows_of(done: Any) -> dict[str, Any]:
+    return {row["name"]: row for row in done.to_json()["models"]}
+
+
+def test_class_weights_are_of_labels_in_every_model() -> None:
+    X, y = load_iris(return_X_y=True)
+    labels = np.array(["setosa", "versicolor", "virginica"])[y]
+    weights = {"setosa": 1.0, "versicolor": 1.0, "virginica": 100.0}
+    models = [
+        LogisticRegression(class_weight=weights, max_iter=2000),
+        make_pipeline(StandardScaler(), LogisticRegression(class_weight=weights)),
+    ]
+    splits = [(train, judged) for train, judged in StratifiedKFold(4).split(X, y)]
+    done = compare({"plain": models[0], "piped": models[1]}, X, labels, cv=splits)
+    for name, model in zip(("plain", "piped"), models, strict=True):
+        expected = cross_val_score(model, X, labels, cv=splits)
+        found = rows_of(done)[name]["scores"]["accuracy"]["value"]
+        assert found == pytest.approx(expected.mean(), abs=1e-12)
+    with pytest.raises(UsageError, match="'rose'"):
+        compare([SoftmaxRegression(), LogisticRegression(class_weight={"rose": 2.0})], X, labels)
+
+
+class FailsLate(DummyClassifier):
+    """A classifier whose fit is fine."""
+
+    def __init__(self, how: str = "raises") -> None:
+        super().__init__()
+        self.how = how
+
+    def predict(self, X: Any) -> Any:
+        if self.how == "raises":
+            raise RuntimeError("boom")
+        return super().predict(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        return super().predict_proba(X) * (np.nan if self.how == "is not finite" else 1)
+
+
+@pytest.mark.parametrize(("how", "said"), [("raises", "boom"), ("is not finite", "not all finite")])
+def test_a_model_that_fails_when_it_predicts_ends_alone(how: str, said: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    done = compare({"softmax": SoftmaxRegression(alpha=1e-2), "late": FailsLate(how)}, X, y, cv=3)
+    assert said in rows_of(done)["late"]["error"]
+
+
+def test_scores_of_pairs_are_no_scores_of_classes() -> None:
+    X, y = load_iris(return_X_y=True)
+    models = {shape: SVC(decision_function_shape=shape) for shape in ("ovo", "ovr")}
+    rows = rows_of(compare(models, X, y, cv=3))
+    assert rows["ovo"]["scores"]["accuracy"] == rows["ovr"]["scores"]["accuracy"]
+    assert rows["ovo"]["losses"] is None
+    assert rows["ovr"]["losses"] is not None
+
+
+def test_splits_that_train_on_what_they_judge_are_refused() -> None:
+    X, y = load_iris(return_X_y=True)
+    splits = [(np.arange(150), judged) for _, judged in StratifiedKFold(3).split(X, y)]
+    with pytest.raises(UsageError, match="split 1 row 0 is among the training rows and the test rows"):
+        compare([SoftmaxRegression(), LogisticRegression()], X, y, cv=splits)
+
+
+def test_test_labels_may_be_a_column_and_must_be_known() -> None:
+    X, y = load_iris(return_X_y=True)
+    models = [SoftmaxRegression(alpha=1e-2), DummyClassifier()]
+    one = compare(models, X[::2], y[::2], X_test=X[1::2], y_test=y[1::2])
+    other = compare(models, X[::2], y[::2], X_test=X[1::2], y_test=y[1::2, None])
+    assert [row["scores"] for row in rows_of(one).values()] == [row["scores"] for row in rows_of(other).values()]
+    with pytest.raises(DataError, match="'0' is none of the classes"):
+        compare(models, X[::2], np.array(["a", "b", "c"], dtype=object)[y[::2]], X_test=X[1::2], y_test=y[1::2])

@@ -627,8 +627,8 @@ def test_a_rejected_fit_leaves_the_columns_of_the_last_one(model: Any, tmp_path:
             model.predict(refused)
     model.save(tmp_path / "m.softreg")
     np.testing.assert_array_equal(softreg.load(tmp_path / "m.softreg").predict(frame), model.predict(frame))
+    fresh = clone(model)
     with pytest.raises(ValueError, match="one class"):
-        fresh = clone(model)
         fresh.fit(X, np.zeros(len(y)))
     assert not hasattr(fresh, "n_features_in_")
 

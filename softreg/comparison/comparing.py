@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.base import clone
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from softreg.comparison.contenders import Contender, Estimator, Linear
 from softreg.comparison.judging import WITH_INTERVAL, Manner
@@ -16,7 +17,7 @@ from softreg.comparison.running import run_folds, run_test
 from softreg.comparison.summary import absent_note, summarise
 from softreg.errors import DataError, UsageError
 from softreg.estimators.base import LinearClassifier
-from softreg.estimators.inputs import check_labels
+from softreg.estimators.inputs import check_labels, class_weight_by_code
 from softreg.folds import Fold, repeated
 from softreg.text import nearest, safe_text
 
@@ -103,7 +104,7 @@ def compare(
         _checked(check_consistent_length, X_test, y_test)
         if X_test.shape[1] != X.shape[1]:
             raise DataError(f"X_test has {X_test.shape[1]} columns, X has {X.shape[1]}")
-        test = (X_test, _known(np.asarray(y_test), classes))
+        test = (X_test, _known(y_test, classes))
     elif isinstance(cv, int | np.integer):
         repeats_of = repeated(codes, len(classes), int(cv), repeats, random_state, _array(groups))
     else:
@@ -224,7 +225,21 @@ def _contender(name: str, estimator: Any, classes: Array) -> Contender:
         return Linear(name, settings, before)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "predict"):
         raise UsageError(f"{name}: {type(estimator).__name__} is no classifier: it has no fit and predict")
-    return Estimator(name, estimator)
+    return Estimator(name, _with_weights_by_code(name, estimator, classes))
+
+
+def _with_weights_by_code(name: str, estimator: Any, classes: Array) -> Any:
+    """The estimator, to be fitted to class codes: class weights, its own or a step's, are of codes too."""
+    if not hasattr(estimator, "get_params"):
+        return estimator
+    by_code = {}
+    for key, value in estimator.get_params().items():
+        if key.split("__")[-1] == "class_weight" and isinstance(value, Mapping):
+            try:
+                by_code[key] = class_weight_by_code(value, classes)
+            except ValueError as error:
+                raise UsageError(f"{name}: {error}") from None
+    return clone(estimator).set_params(**by_code) if by_code else estimator
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -245,6 +260,10 @@ def as_repeats(splits: Iterable[tuple[ArrayLike, ArrayLike]], n: int) -> list[li
     seen = np.ones(n, dtype=bool)
     for train, judged in splits:
         train, judged = np.sort(np.asarray(train)), np.sort(np.asarray(judged))
+        both = np.intersect1d(train, judged)
+        if len(both) or not len(judged):
+            what = f"row {both[0]} is among the training rows and the test rows" if len(both) else "it has no test rows"
+            raise UsageError(f"cv: in split {sum(map(len, repeats)) + 1} {what}")
         if seen[judged].any():
             repeats.append([])
             seen = np.zeros(n, dtype=bool)
@@ -282,13 +301,13 @@ def _array(values: ArrayLike | None) -> Array | None:
     return None if values is None else np.asarray(values)
 
 
-def _known(labels: Array, classes: Array) -> Array:
-    codes = np.searchsorted(classes, labels)
-    codes = np.minimum(codes, len(classes) - 1)
-    wrong = classes[codes] != labels
-    if wrong.any():
-        label = str(labels[wrong][0])
+def _known(y_test: Any, classes: Array) -> Array:
+    labels = _checked(column_or_1d, y_test).tolist()
+    codes = {label: code for code, label in enumerate(classes.tolist())}
+    wrong = [label for label in labels if label not in codes]
+    if wrong:
+        label = str(wrong[0])
         meant = nearest(label, map(str, classes.tolist()))
         hint = f" (did you mean {meant}?)" if meant else ""
         raise DataError(f"y_test: '{safe_text(label, 40)}' is none of the classes of y{hint}")
-    return codes.astype(np.int64)
+    return np.array([codes[label] for label in labels], dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -50,12 +51,16 @@ class Contender(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LinearFit:
-    """A softreg model on the columns that ``prepared`` makes of X; ``watcher`` has seen its fit."""
+    """A softreg model on the columns that ``prepared`` makes of X; ``watcher`` has seen its fit.
+
+    ``preparing``: seconds that the transformer took to learn and to prepare the rows.
+    """
 
     trained: Trained
     prepared: Any
     settings: Settings
     watcher: Watcher | None = None
+    preparing: float = 0.0
 
     def columns(self, X: Any) -> Any:
         """X as the model sees it."""
@@ -93,6 +98,7 @@ class Linear:
     def fit(self, X: Any, y: Array, n_classes: int, alpha: float | None = None, watch: bool = False) -> LinearFit:
         settings = self.settings if alpha is None else replace(self.settings, alpha=alpha, C=None)
         prepared = None
+        started = time.perf_counter()
         if self.preprocessing is not None:
             from sklearn.base import clone
 
@@ -100,7 +106,8 @@ class Linear:
                 prepared = clone(self.preprocessing).fit(X, y)
                 X = _matrix(prepared.transform(X))
             except Exception as error:  # whatever a transformer may raise
-                raise Failed(f"{type(error).__name__}: {error}") from error
+                raise Failed(_said(error)) from error
+        preparing = time.perf_counter() - started
         watcher = None
         if watch:
             rows = make_rows(X, y, None, n_classes=n_classes, n_jobs=settings.n_jobs)
@@ -116,7 +123,7 @@ class Linear:
             signal.raise_signal(result.signal or signal.SIGINT)  # a table of fewer models compares nothing
         if watcher is not None:
             watcher.look(result.history["iteration"][-1], trained.W)
-        return LinearFit(trained, prepared, settings, watcher)
+        return LinearFit(trained, prepared, settings, watcher, preparing)
 
 
 def _matrix(X: Any) -> Any:
@@ -138,6 +145,16 @@ class EstimatorFit:
     n_classes: int
 
     def predict(self, X: Any) -> tuple[Array, Array | None, Array | None]:
+        try:
+            codes, Z, P = self._predicted(X)
+        except Exception as error:  # as of its fit
+            raise Failed(f"predicting, {_said(error)}") from error
+        for values in (Z, P):
+            if values is not None and not np.isfinite(values).all():
+                raise Failed("its scores are not all finite numbers")
+        return codes, Z, P
+
+    def _predicted(self, X: Any) -> tuple[Array, Array | None, Array | None]:
         codes = np.asarray(self.estimator.predict(X)).astype(np.intp)
         known = np.asarray(self.estimator.classes_).astype(np.intp)
         P = Z = None
@@ -148,9 +165,15 @@ class EstimatorFit:
             D = np.asarray(self.estimator.decision_function(X), dtype=np.float64)
             if D.ndim == 1:
                 D = np.stack([np.zeros_like(D), D], axis=1)
-            if D.shape[1] == len(known):  # one-against-one scores of pairs have no class each
+            if D.shape[1] == len(known) and not self._scores_pairs(len(known)):
                 Z = self._spread(D, known, float(D.min()) - 1.0)
         return codes, Z, P
+
+    def _scores_pairs(self, n_classes: int) -> bool:
+        """Whether scores are of pairs of classes, one against one: three classes have as many pairs."""
+        options = self.estimator.get_params() if hasattr(self.estimator, "get_params") else {}
+        shapes = [value for key, value in options.items() if key.split("__")[-1] == "decision_function_shape"]
+        return n_classes > 2 and "ovo" in shapes
 
     def _spread(self, values: Array, known: Array, fill: float) -> Array:
         """Columns of all K classes, where the fit has seen fewer."""
@@ -181,4 +204,8 @@ class Estimator:
             try:
                 return EstimatorFit(clone(self.estimator).fit(X, y), n_classes)
             except Exception as error:  # whatever another program's model raises is that model's end, not ours
-                raise Failed(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+                raise Failed(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

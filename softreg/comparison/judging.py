@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from softreg.calibration import calibrated, fit_temperature
 from softreg.comparison.contenders import Contender, Failed, Linear, LinearFit
 from softreg.comparison.watching import Activity, activity, margins
+from softreg.errors import DataError
 from softreg.folds import folds
 from softreg.kernels import all_logits
 from softreg.losses import CrammerSinger, Softmax, WestonWatkins
@@ -200,7 +201,7 @@ def _with_proof(outcome: Outcome, fitted: LinearFit, X: Any, y: Array, n_classes
         norm=float(np.linalg.norm(trained.W[:-1])),
         alpha=trained.problem.alpha,
         passes=last["passes"],
-        seconds=last["seconds"],
+        seconds=fitted.preparing + last["seconds"],
         certificate=float(result.certificate.value),
         certified=bool(result.certificate.meets(settings.target)) and result.status is not Status.SEPARATED,
         status=str(result.status),
@@ -258,7 +259,10 @@ def _out_of_fold(
     alphas: tuple[float | None, ...],
 ) -> Apart:
     """Scores of training rows from inner folds: all of them, or the first where rows are many."""
-    parts = folds(y, n_classes, INNER_FOLDS, manner.seed, groups)
+    try:
+        parts = folds(y, n_classes, INNER_FOLDS, manner.seed, groups)
+    except DataError as error:
+        raise Failed(f"inner folds of its training rows: {error}") from error
     if len(y) > MANY_ROWS:
         parts = parts[:1]
     found: list[list[tuple[Array, Array | None, Array | None]]] = [[] for _ in alphas]
