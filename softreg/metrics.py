@@ -82,7 +82,9 @@ class Metrics:
     @property
     def n_right(self) -> Any:
         """Rows whose class was predicted."""
-        return np.trace(self.confusion).item()
+        wrong = self.confusion.copy()
+        np.fill_diagonal(wrong, 0)
+        return self.n - wrong.sum().item()  # all of n where none is wrong, whatever weights add up to
 
     @property
     def accuracy(self) -> float:
@@ -179,7 +181,7 @@ def classification(
     if predicted.ndim == 2:
         if not np.isfinite(predicted).all():
             raise DataError("logits are not finite")
-        mean = float(s @ loss.value(predicted, y)) / float(s.sum())
+        mean = float(s @ loss.value(predicted, y)) / float(s.sum()) if s.any() else math.nan
         predicted = predicted.argmax(axis=1)
     counts = _confusion(y, predicted, n_classes, None if weight is None else s)
     name, unit = loss_name(loss)

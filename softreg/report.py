@@ -102,13 +102,18 @@ def _proof(fitted: FitResult) -> str:
     return f"{objective}; {fitted.message.removeprefix(f'{_STATUS.get(fitted.status, fitted.status)}: ')}"
 
 
+def _count(rows: float) -> str:
+    """Rows, or what their weights add up to."""
+    return f"{rows:.6g}" if isinstance(rows, float) else str(rows)
+
+
 def metrics_text(metrics: Any, training: bool = False) -> str:
     """Loss and accuracy in one line; of validation rows with the interval that their number allows."""
     loss = f"{metrics.loss_name} {metrics.loss:.4f} {metrics.unit}"
     accuracy = f"accuracy {metrics.accuracy:.3f}"
     if training:
         return f"{loss}   {accuracy}   (training rows: not an estimate for new data)"
-    return f"{loss}   {accuracy} {interval(*metrics.interval)}  ({metrics.n_right} of {metrics.n})"
+    return f"{loss}   {accuracy} {interval(*metrics.interval)}  ({_count(metrics.n_right)} of {_count(metrics.n)})"
 
 
 def after_text(fitted: FitResult) -> str:
@@ -146,7 +151,10 @@ def evaluation_text(scored: EvaluateResult) -> str:
     m = scored.metrics
     lines = [
         line("data", scored.data),
-        line("accuracy", f"{m.accuracy:.3f} {interval(*m.interval)}   ({m.n_right} of {m.n}; 95 % Wilson interval)"),
+        line(
+            "accuracy",
+            f"{m.accuracy:.3f} {interval(*m.interval)}   ({_count(m.n_right)} of {_count(m.n)}; 95 % Wilson interval)",
+        ),
         line(m.loss_name, f"{m.loss:.4f} {m.unit}"),
         *[line("note", note) for note in scored.notes],
         "",

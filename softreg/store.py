@@ -136,7 +136,7 @@ class Model:
         Raises
         ------
         DataError
-            Another number of columns; values so large that the logits overflow.
+            Another number of columns; `NotFinite` for values so large that the logits overflow.
         """
         p, K = self.W.shape[0] - 1, self.W.shape[1]
         if X.ndim != 2 or X.shape[1] != p:
@@ -153,7 +153,7 @@ class Model:
                     Z[start : start + step] = block.astype(np.float64) @ self.W[:-1] + self.W[-1]
         bad = np.flatnonzero(~np.isfinite(Z).all(axis=1))
         if len(bad):
-            raise DataError(f"row {bad[0] + 1}: values so large, or none, that the logits are not finite")
+            raise NotFinite(int(bad[0]))
         return Z
 
     def predict(self, X: Any) -> Array:
@@ -282,6 +282,17 @@ class Model:
         except Exception as error:  # hostile bytes meet zip, json and numpy here, each with errors of its own
             finding = safe_text(str(error).split("\n", 1)[0] or type(error).__name__)
             raise ModelFileError(f"{shown}: damaged or not a softreg model: {finding}") from None
+
+
+class NotFinite(DataError):
+    """A row, ``row`` from 0, whose logits are no finite numbers; ``named(n)`` is the same of row n, from 1."""
+
+    def __init__(self, row: int) -> None:
+        self.row = row
+        super().__init__(self.named(row + 1))
+
+    def named(self, number: int) -> str:
+        return f"row {number}: values so large, or none, that the logits are not finite"
 
 
 def is_model(path: Path) -> bool:
@@ -424,6 +435,31 @@ def _number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
+def _is_summary(found: object) -> bool:
+    """Whether it is what `Metrics.summary` gives."""
+    if not isinstance(found, dict) or not isinstance(found.get("interval", []), list):
+        return False
+    numbers = [found.get(name) for name in ("n", "n_right", "accuracy", "loss")]
+    return all(value is None or _number(value) for value in [*numbers, *found.get("interval", [])])
+
+
+def _is_split(split: object) -> bool:
+    """Whether it is what a fit notes of its validation rows."""
+    if not isinstance(split, dict) or not isinstance(split.get("group", ""), str | None):
+        return False
+    return split.get("kind") != "file" or isinstance(split.get("fingerprint"), str)
+
+
+def _are_settings(settings: dict[str, Any], n_classes: int) -> bool:
+    """Whether flags are flags and class weights are of classes that there are."""
+    flags = ("squared", "fit_intercept", "standardize", "early_stopping")
+    weights = settings.get("class_weight")
+    codes = set(map(str, range(n_classes)))
+    return all(type(settings.get(name, False)) is bool for name in flags) and (
+        weights is None or weights == "balanced" or (isinstance(weights, dict) and set(weights) <= codes)
+    )
+
+
 def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
     """The fields of `Model`, every one of them checked."""
     keys = {
@@ -469,7 +505,10 @@ def _fields(header: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Any]:
         _check(isinstance(header[name], str), name)
     for name in ("metrics", "versions"):
         _check(isinstance(header[name], dict), name)
-    _check(header["split"] is None or isinstance(header["split"], dict), "split")
+    _check(all(found is None or _is_summary(found) for found in header["metrics"].values()), "metrics")
+    split = header["split"]
+    _check(split is None or _is_split(split), "split")
+    _check(_are_settings(settings, K), "settings")
     return {
         "W": W,
         "classes": classes,

@@ -112,3 +112,16 @@ def test_logits_that_overflow_are_refused():
         classification(y, np.full((500, 3), np.nan), 3)
     with pytest.raises(DataError, match="one for each row"):
         classification(y, np.zeros(3, dtype=int), 3)
+
+
+def test_accuracy_is_1_where_all_is_right_whatever_weights_add_up_to():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, 6, 40)
+        found = classification(y, y, 6, weight=rng.random(40))
+        assert found.accuracy == 1
+        assert found.n_right == found.n
+
+
+def test_logits_of_no_rows_have_no_loss():
+    assert math.isnan(classification(np.zeros(0, int), np.zeros((0, 3)), 3).loss)

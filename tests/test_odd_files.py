@@ -1,12 +1,17 @@
 """Files as people have them, and what they are told: untrue hints send them the wrong way."""
 
 import gzip
+import io
+import os
+import threading
+import time
 
 import numpy as np
 import pytest
 from command_line import softreg
 
 from softreg.scores import LEAST_PROBABILITY
+from softreg.tables import read_table
 
 CELLS = [(round(0.1 * k + k % 2, 2), round(0.07 * k % 1, 2), "xy"[k % 2]) for k in range(24)]
 
@@ -138,3 +143,33 @@ def test_two_figures_of_one_name_are_told_apart(here, capsys):
     said = softreg(capsys, "evaluate", "m.softreg", "far.csv")
     assert f"in the table no row counts more than {-np.log(LEAST_PROBABILITY):.1f} nats, as in scikit-learn" in said.out
     assert "no row counts" not in softreg(capsys, "evaluate", "m.softreg", "t.csv").out
+
+
+@pytest.mark.parametrize("cut", [1, 2, 20])
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl", "svm", "npz"])
+def test_a_pipe_that_begins_slowly_is_read_for_what_it_is(here, kind, cut):
+    text = table()
+    if kind == "jsonl":
+        text = b"\n" + b"".join(b'{"a": %d, "label": "%s"}\n' % (i, b"xy"[i % 2 : i % 2 + 1]) for i in range(6))
+    elif kind == "svm":
+        text = b"".join(b"%d 1:%d 2:1\n" % (i % 2, i) for i in range(6))
+    elif kind == "npz":
+        packed = io.BytesIO()
+        np.savez(packed, X=np.arange(12.0).reshape(6, 2), y=np.arange(6) % 2)
+        text = packed.getvalue()
+    content = gzip.compress(text) if kind == "csv.gz" else text
+    (here / "whole").write_bytes(content)
+    os.mkfifo(here / "pipe")
+
+    def write():
+        with open(here / "pipe", "wb", buffering=0) as pipe:
+            pipe.write(content[:cut])
+            time.sleep(0.1)
+            pipe.write(content[cut:])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    slow = read_table([here / "pipe"], target="label" if kind in ("csv", "csv.gz", "jsonl") else None)
+    writer.join()
+    at_once = read_table([here / "whole"], target="label" if kind in ("csv", "csv.gz", "jsonl") else None)
+    assert slow.fingerprint == at_once.fingerprint

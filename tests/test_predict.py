@@ -184,3 +184,12 @@ def test_a_suffix_of_another_format_is_refused_and_a_dash_is_the_standard_output
     assert (done.code, len(done.out.splitlines())) == (0, 151)
     assert "goes to a file" in softreg(capsys, "fit", IRIS, "--target", "species", "-o", "-").error
     assert not list(tmp_path.iterdir())
+
+
+def test_a_row_of_too_large_values_is_named_by_its_place_in_the_table(cli, models, tmp_path):
+    lines = ["sepal_length,sepal_width,petal_length,petal_width", *["5,3,1,1"] * 5, "1e308,1e308,1e308,1e308"]
+    (tmp_path / "big.csv").write_text("\n".join(lines) + "\n")
+    for options in ((), ("--json",)):
+        done = cli("predict", str(models / "softmax"), "big.csv", *options)
+        assert done.code == 3
+        assert "row 6: values so large" in done.err

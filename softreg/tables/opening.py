@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from softreg.errors import DataError, ResourceError, UsageError
 from softreg.text import safe_text
@@ -98,6 +98,8 @@ def opened(path: str, encoding: str | None = None) -> Iterator[tuple[BinaryIO, s
         raise DataError(f"{shown}: no permission to read it") from None
     except (OSError, ValueError) as error:
         raise _unreadable(shown, error) from None
+    if not raw.seekable():
+        raw = cast(BinaryIO, io.BufferedReader(_Patient(raw), _SNIFF))
     temporary: BinaryIO | None = None
     promise = _PROMISES.get(os.path.splitext(path.lower().removesuffix(".gz"))[1])
     before = _stamp(raw)
@@ -202,6 +204,26 @@ def _spooled(file: BinaryIO) -> BinaryIO:
         temporary.write(piece)
     temporary.seek(0)
     return cast(BinaryIO, temporary)
+
+
+class _Patient(io.RawIOBase):
+    """A pipe, read until there is as much as was asked for: its writer's first bytes say little of the rest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def readinto(self, buffer: Any) -> int:
+        return cast(io.BufferedReader, self._file).readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Unpacked(io.RawIOBase):

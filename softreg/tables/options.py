@@ -12,6 +12,8 @@ from softreg.text import nearest, safe_text
 LARGEST = 1e150
 
 MISSING = ("error", "drop", "drop-columns", "mean", "median", "indicator")
+#: Of these, what puts something in the place of a missing cell.
+FILLED = ("mean", "median", "indicator")
 UNKNOWN = ("ignore", "error")
 
 

@@ -98,6 +98,7 @@ class Column:
         _check(fill is None or (type(fill) in (int, float) and math.isfinite(fill)), "fill")
         _check(type(other) is int and other >= 0, "other")
         _check(all(type(value.get(key, False)) is bool for key in ("indicator", "missing")), "a column")
+        _check(fill is not None or not value.get("indicator", False), "a column")
         column = cls(**{**value, "levels": tuple(levels), "fill": None if fill is None else float(fill)})
         _check(column.width > 0 and (column.is_category or not (levels or other or column.missing)), "a column")
         return column

@@ -69,6 +69,8 @@ def read_svmlight(
     if not gathered:
         raise DataError(f"{path}: the file is empty")
     coded, notes = Coded(), list[str]()
+    if target is not None and recipe is None:
+        notes.append(f"labels begin each line: an svmlight file has no column '{safe_text(target, 40)}'")
     for block in gathered:
         coded.add(*code(block.labels))
     indices = np.concatenate([block.indices for block in gathered])

@@ -20,6 +20,7 @@ from softreg.files import atomic_write
 from softreg.folds import Fold, repeated
 from softreg.tables import Table, label_text
 from softreg.tables.opening import Paths
+from softreg.tables.options import FILLED
 from softreg.text import nearest_or_all, safe_text
 from softreg.training import Settings
 from softreg.workflows.inputs import describe
@@ -143,7 +144,7 @@ def compare(
 
 
 def _filled(run: CompareRun, ready: Prepared) -> list[str]:
-    if run.missing in ("error", "drop") or not ready.rows.table.n_missing:
+    if run.missing not in FILLED or not ready.rows.table.n_missing:
         return []
     return ["missing cells were filled from all rows of the table, judged ones too, before the folds were made"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from softreg.errors import DataError, UsageError
 from softreg.softmax import softmax
-from softreg.store import Model
+from softreg.store import Model, NotFinite
 from softreg.tables import Found, label_text, read_batches
 from softreg.text import safe_text
 from softreg.workflows.inputs import recipe_of
@@ -109,12 +109,15 @@ def predict(model: str | Model, data: str, proba: bool = False) -> PredictResult
             fitted.check_has_probabilities()
         except UsageError as error:
             raise UsageError(f"{safe_text(name)}: {error}") from None
-    found, codes, probabilities = Found(), [], []
+    found = Found()
+    codes: list[Array] = []
+    probabilities: list[Array] = []
     for batch in read_batches(recipe_of(fitted), data, found):
         try:
             Z = fitted.decision_function(batch.X)
-        except DataError as error:
-            raise DataError(f"{safe_text(data)}: {error}") from None
+        except NotFinite as error:
+            row = sum(len(part) for part in codes) + int(np.flatnonzero(batch.kept)[error.row]) + 1
+            raise DataError(f"{safe_text(data)}: {error.named(row)}") from None
         codes.append(spread(Z.argmax(axis=1), batch.kept, -1))
         if proba:
             probabilities.append(spread(softmax(Z), batch.kept, np.nan))

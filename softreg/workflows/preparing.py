@@ -14,6 +14,7 @@ from softreg.metrics import Metrics, measure
 from softreg.rows import make_rows
 from softreg.tables import TableOptions
 from softreg.tables.opening import Paths
+from softreg.tables.options import FILLED
 from softreg.text import safe_text
 from softreg.training import Settings
 from softreg.workflows.inputs import Labelled, read_for_classes, read_training
@@ -104,6 +105,8 @@ def prepare(
     if validation_fraction is not None:
         split = split_rows(rows.y, rows.classes, validation_fraction, settings.random_state, table.groups, group)
         notes += split.notes
+        if options is not None and options.missing in FILLED and table.n_missing:
+            notes.append("missing cells were filled from all rows of the table, the validation rows too")
         part, kept = whole.take(split.train), whole.take(split.validation)
         _check_counts(table.path, kept, "every row drawn for validation has weight 0 (another --seed draws others)")
         codes = (rows.y[split.train], rows.y[split.validation])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from softreg.errors import DataError, UsageError
 from softreg.softmax import softmax
-from softreg.store import Model
+from softreg.store import Model, NotFinite
 from softreg.tables import Batch, Found, label_text, read_batches
 from softreg.tables.opening import Paths
 from softreg.tables.writing import label_column, number_column
@@ -122,8 +122,9 @@ class PredictStream:
         columns.update(batch.columns)
         try:
             Z = self.model.decision_function(batch.X)
-        except DataError as error:
-            raise DataError(f"{safe_text(self.data)}: rows {self.n + 1} to {self.n + m}: {error}") from None
+        except NotFinite as error:
+            row = self.n + int(np.flatnonzero(kept)[error.row]) + 1
+            raise DataError(f"{safe_text(self.data)}: {error.named(row)}") from None
         self.n += m
         self.n_skipped += int((~kept).sum())
         P = softmax(Z) if self.model.loss == "softmax" else None
