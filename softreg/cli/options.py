@@ -91,7 +91,11 @@ TABLES: dict[str, Any] = {
     "missing": text_option(
         "missing", "HOW", "Missing cells: error (default), drop (the row), drop-columns, mean, median, indicator."
     ),
-    "unknown": text_option("unknown", "HOW", "Categories never seen, when predicting: ignore (default) or error."),
+    "unknown": text_option(
+        "unknown",
+        "HOW",
+        "Categories never seen, when predicting: ignore (default) or error; where rare ones share a column, that one.",
+    ),
     "max_levels": text_option("max-levels", "COUNT", "Categories a column keeps; rarer ones become one; 100."),
     "na": text_option("na", "A,B,…", "Texts that mean that a value is missing, as an empty cell does."),
     "delimiter": text_option("delimiter", "CHAR", "Between cells; found in the first line unless given."),

@@ -51,7 +51,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         What stands for a missing number; a missing category is then a level of its own.  "drop-columns" leaves out
         the columns where ``fit`` finds a missing value.
     unknown : {"ignore", "error"}, default="ignore"
-        A category that ``fit`` never saw: a row of zeros, or a ValueError.
+        A category that ``fit`` never saw: a row of zeros, or a ValueError; where rarer levels share a column it is
+        one of these.
     max_levels : int, default=100
         Levels a column keeps; rarer ones share one column.
 

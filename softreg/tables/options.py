@@ -45,7 +45,8 @@ class TableOptions:
         error; drop (the row); drop-columns (those with a missing cell); mean or median (of the column); indicator
         (mean, and a column that says so).
     unknown : str
-        What a category that training never saw is when predicting: ignore (none of them) or error.
+        What a category that training never saw is when predicting: ignore (none of them) or error; where rarer
+        levels share a column it is one of these.
     max_levels : int
         Categories a column keeps as its own; rarer ones share one.
     """
