@@ -9,6 +9,7 @@ import pytest
 from command_line import DATA, softreg
 
 from softreg import workflows
+from softreg.errors import DataError
 from softreg.tables import TableOptions
 
 
@@ -36,9 +37,9 @@ def test_a_table_without_peculiarities_has_no_findings(tmp_path):
     ("change", "expected"),
     [
         ({"y": ["u", "v"] * 29 + ["w", "w"]}, "1 of 3 classes have fewer than 5 rows: w (2)"),
-        ({"c": [7] * 60}, "1 constant columns: c"),
+        ({"c": [7] * 60}, "1 constant column: c"),
         ({"c": np.arange(60) * 1e7}, "spreads differ by a factor of"),
-        ({"c": clean()["a"]}, "1 columns repeat another: a = c"),
+        ({"c": clean()["a"]}, "1 column repeats another: a = c"),
         ({"b": ["", *clean()["b"][1:]]}, "missing cells: 1 in 'b' (first in line 2)"),
     ],
 )
@@ -70,3 +71,16 @@ def test_missing_cells_are_a_finding_with_the_way_out(capsys):
     assert value["classes"] == {"setosa": 50, "versicolor": 50, "virginica": 50}
     assert [finding["number"] for finding in value["findings"]] == [1]
     assert softreg(capsys, "check", DATA / "iris.csv", "--target", "specie").code == 3
+
+
+def test_columns_that_a_fit_would_refuse_are_findings_with_their_way_out(tmp_path):
+    names = [f"person {i}" for i in range(60)]
+    path = table(tmp_path, {"name": names, "empty": [""] * 60, **clean()})
+    found = workflows.check(path, target="y").findings
+    assert [finding.text for finding in found] == [
+        "column 'name' has 60 different texts in 60 rows, such as 'person 0'",
+        "column 'empty' has no value at all",
+    ]
+    assert [finding.advice.split(" leaves")[0] for finding in found] == ["--drop name", "--drop empty"]
+    with pytest.raises(DataError, match="no value at all"):
+        workflows.check(path, target="y", options=TableOptions(features=("empty", "a")))

@@ -207,6 +207,19 @@ def _plan(source: Source, roles: Roles, options: TableOptions, head: list[Cells]
     )
 
 
+class UnfitColumn(DataError):
+    """A column that nothing can be learned from as it is: its name, what was found, and the way out."""
+
+    def __init__(self, path: str, column: str, finding: str, advice: str) -> None:
+        self.column, self.advice = column, advice
+        self.finding = f"column '{safe_text(column, 40)}' {finding}"
+        super().__init__(f"{path}: {self.finding} ({advice})")
+
+
+def _leaves_out(name: str) -> str:
+    return f"--drop {safe_text(shlex.quote(name), 40)} leaves it out"
+
+
 def _numeric_column(path: str, column: Column, gathered: Gathered, place: int, options: TableOptions) -> Column:
     """The column of numbers at ``place``, with what stands for a missing one."""
     if options.missing not in ("mean", "median", "indicator"):
@@ -214,10 +227,8 @@ def _numeric_column(path: str, column: Column, gathered: Gathered, place: int, o
     name, cells = column.name, gathered.numbers[:, place]
     there = cells if name not in gathered.missing else cells[~np.isnan(cells)]
     if not len(there):
-        raise DataError(
-            f"{path}: column '{safe_text(name, 40)}' has no value at all "
-            f"(--drop {safe_text(shlex.quote(name), 40)} leaves it out, --missing drop-columns all that miss a cell)"
-        )
+        more = ", --missing drop-columns all that miss a cell"
+        raise UnfitColumn(path, name, "has no value at all", f"{_leaves_out(name)}{more}")
     with np.errstate(over="ignore"):
         fill = float(np.median(there) if options.missing == "median" else there.mean())
     if not np.isfinite(fill):
@@ -229,13 +240,10 @@ def _category(path: str, name: str, coded: Coded, options: TableOptions) -> tupl
     """A column of text with its levels, and its codes among them."""
     met, codes = coded.levels, coded.codes
     n = len(codes)
-    shown, option = safe_text(name, 40), safe_text(shlex.quote(name), 40)
     if len(met) > max(_MANY, n / 2) and name not in options.categorical:
-        example = safe_text(met[0], 30)
-        raise DataError(
-            f"{path}: column '{shown}' has {len(met)} different texts in {n} rows, such as '{example}' "
-            f"(--drop {option} leaves it out, --id-col {option} keeps it as the rows' name)"
-        )
+        finding = f"has {len(met)} different texts in {n} rows, such as '{safe_text(met[0], 30)}'"
+        option = safe_text(shlex.quote(name), 40)
+        raise UnfitColumn(path, name, finding, f"{_leaves_out(name)}, --id-col {option} keeps it as the rows' name")
     counts = np.bincount(codes[codes >= 0], minlength=len(met))
     # By count, and where that is equal by text: the same levels whatever the order of rows.
     order = sorted(range(len(met)), key=lambda k: (-counts[k], met[k]))
@@ -243,7 +251,7 @@ def _category(path: str, name: str, coded: Coded, options: TableOptions) -> tupl
     other = len(met) - len(kept)
     missing = options.missing in ("mean", "median", "indicator") and bool((codes < 0).any())
     if not kept and not missing:
-        raise DataError(f"{path}: column '{shown}' has no value at all (--drop {option} leaves it out)")
+        raise UnfitColumn(path, name, "has no value at all", _leaves_out(name))
     column = Column(name, "category", levels=tuple(kept), other=other, missing=missing)
     place = {level: k for k, level in enumerate(kept)}
     places = np.array([*(place.get(level, UNKNOWN_CODE) for level in met), MISSING_CODE], dtype=np.int32)

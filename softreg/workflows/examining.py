@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.tables import TableOptions, label_text
+from softreg.tables.learning import UnfitColumn
 from softreg.tables.opening import Paths
 from softreg.text import listing, safe_text
 from softreg.workflows.inputs import Labelled, describe, read_training
@@ -86,7 +87,7 @@ class CheckResult:
 def check(
     data: Paths, *, target: str | None = None, group: str | None = None, options: TableOptions | None = None
 ) -> CheckResult:
-    """Look at a table as a fit would read it; missing cells are counted, not refused.
+    """Look at a table as a fit would read it; missing cells are counted and unfit columns named, not refused.
 
     Raises
     ------
@@ -95,7 +96,18 @@ def check(
     """
     options = options or TableOptions()
     filled = options.missing == "error"
-    rows = read_training(data, target, group, replace(options, missing="mean") if filled else options)
+    if filled:
+        options = replace(options, missing="mean")
+    unfit: list[UnfitColumn] = []
+    while True:
+        try:
+            rows = read_training(data, target, group, options)
+            break
+        except UnfitColumn as error:
+            if error.column in options.features:
+                raise
+            unfit.append(error)
+            options = replace(options, drop=(*options.drop, error.column))
     X, counts = rows.X, rows.counts
     n, p = X.shape
     K = len(rows.classes)
@@ -105,7 +117,7 @@ def check(
         data=describe(rows),
         classes=rows.classes,
         counts=counts,
-        findings=tuple(_findings(rows, filled)),
+        findings=(*(Finding(error.finding, error.advice) for error in unfit), *_findings(rows, filled)),
         n=n,
         p=p,
         megabytes=(1.2 * stored + 192 * p * K + 4 * min(p * p * (K + 2), MOST_FACTORED)) / 1e6 + PROGRAM,
@@ -152,7 +164,10 @@ def _of_columns(rows: Labelled) -> Iterator[Finding]:
     constant = np.flatnonzero(spread == 0).tolist()
     if constant:
         shown = listing([names[j] for j in constant], 6)
-        yield Finding(f"{len(constant)} constant columns: {shown}", "leave them out with --drop: they say nothing")
+        yield Finding(
+            f"{len(constant)} constant column{'s' * (len(constant) > 1)}: {shown}",
+            "leave them out with --drop: they say nothing",
+        )
     varied = spread[spread > 0]
     if len(varied) and varied.max() > SCALES * varied.min():
         wide, narrow = names[int(spread.argmax())], names[int(np.where(spread > 0, spread, np.inf).argmin())]
@@ -165,7 +180,8 @@ def _of_columns(rows: Labelled) -> Iterator[Finding]:
         same = [(names[first], names[j]) for first, j in _equal(np.ascontiguousarray(X.T)) if spread[j] > 0]
         if same:
             shown = listing([f"{a} = {b}" for a, b in same], 4)
-            yield Finding(f"{len(same)} columns repeat another: {shown}", "leave one of each out with --drop")
+            many = f"{len(same)} columns repeat" if len(same) > 1 else "1 column repeats"
+            yield Finding(f"{many} another: {shown}", "leave one of each out with --drop")
 
 
 def _of_rows(rows: Labelled) -> Iterator[Finding]:
