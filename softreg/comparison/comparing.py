@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,9 @@ from softreg.estimators.base import LinearClassifier
 from softreg.estimators.inputs import check_labels, class_weight_by_code
 from softreg.folds import Fold, repeated
 from softreg.text import nearest, safe_text
+
+if TYPE_CHECKING:
+    from softreg.tables.filled import Filled
 
 Array = NDArray[Any]
 
@@ -141,6 +144,7 @@ def compare_rows(
     repeats: Sequence[Sequence[Fold]] | None = None,
     test: tuple[Any, Array] | None = None,
     groups: Array | None = None,
+    filled: Filled | None = None,
     manner: Manner | None = None,
     data: str = "",
     split_text: str | None = None,
@@ -152,7 +156,7 @@ def compare_rows(
     command: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """`compare` for rows with class codes, on folds or on test rows."""
+    """`compare` for rows with class codes, on folds or on test rows; ``filled`` cells are filled anew in each fold."""
     manner = manner or Manner()
     if len(contenders) < 2:
         raise UsageError("compare needs at least two models")
@@ -160,7 +164,7 @@ def compare_rows(
     n, K = len(y), len(classes)
     if test is None:
         assert repeats is not None
-        judged = run_folds(contenders, X, y, K, repeats, manner, groups, n_jobs, on_progress)
+        judged = run_folds(contenders, X, y, K, repeats, manner, groups, filled, n_jobs, on_progress)
         truth, n_folds, n_repeats = y, len(repeats[0]), len(repeats)
         how = "whole groups" if groups is not None else "stratified"
         text = f"{n_folds}-fold cross-validation, {n_repeats} repeat{'s' * (n_repeats > 1)} ({how}, seed {manner.seed})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from softreg.comparison.judging import Manner, Outcome, Portrait, judge, portrai
 from softreg.folds import Fold
 from softreg.rows import one_thread_blas
 from softreg.threads import allowed_jobs
+
+if TYPE_CHECKING:
+    from softreg.tables.filled import Filled
 
 Array = NDArray[Any]
 #: A function and its arguments.
@@ -51,6 +54,7 @@ def run_folds(
     repeats: Sequence[Sequence[Fold]],
     manner: Manner,
     groups: Array | None = None,
+    filled: Filled | None = None,
     n_jobs: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Judged:
@@ -61,7 +65,7 @@ def run_folds(
     total = len(splits) * len(contenders) + n_linear
     report(0, total)
     jobs = _workers(n_jobs, X, n_classes, len(splits) * len(contenders))
-    each = [(c, X, y, n_classes, split, manner, groups) for split in splits for c in contenders]
+    each = [(c, X, y, n_classes, split, manner, groups, filled) for split in splits for c in contenders]
     tasks: list[Task] = [(_on_fold, arguments) for arguments in each]
     found: list[Outcome] = []
     for outcome in _run(tasks, jobs):
@@ -106,11 +110,19 @@ def run_test(
 
 
 def _on_fold(
-    contender: Contender, X: Any, y: Array, n_classes: int, fold: Fold, manner: Manner, groups: Array | None
+    contender: Contender,
+    X: Any,
+    y: Array,
+    n_classes: int,
+    fold: Fold,
+    manner: Manner,
+    groups: Array | None,
+    filled: Filled | None,
 ) -> Outcome:
     train, judged = fold
     inner = None if groups is None else groups[train]
-    return judge(contender, X[train], y[train], n_classes, (X[judged], y[judged]), manner, inner)
+    X_train, X_judged = (X[train], X[judged]) if filled is None else filled.split(X, train, judged)
+    return judge(contender, X_train, y[train], n_classes, (X_judged, y[judged]), manner, inner)
 
 
 def _portrait(contender: Linear, X: Any, y: Array, n_classes: int, alpha: float | None) -> Portrait | None:

@@ -13,6 +13,7 @@ from softreg.errors import DataError
 from softreg.tables import labels
 from softreg.tables.cells import Cells, Source, UnusableColumn
 from softreg.tables.coded import Coded
+from softreg.tables.filled import Filled, fill_of
 from softreg.tables.gathering import Gathered, rounding_sentences
 from softreg.tables.memory import check_fits
 from softreg.tables.options import LARGEST, TableOptions
@@ -52,6 +53,7 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
         notes += labels.check_classes(path, y[0], gathered.n_rows) + labels.doubts(y[0])
     notes += labels.lookalikes(y[0])
     recipe = replace(recipe, label_type="int" if y[0].dtype.kind == "i" else "str")
+    filled = _filled(recipe, gathered)
     X = recipe.assemble(gathered.numbers, codes)
     groups = gathered.coded[roles.group].classes() if roles.group is not None else None
     weight, soft = gathered.weight, gathered.soft
@@ -67,6 +69,7 @@ def learn(source: Source, target: str | None, group: str | None, options: TableO
         soft=soft,
         n_missing=sum(count for count, _ in gathered.missing.values()),
         n_dropped=gathered.n_dropped,
+        filled=filled,
         notes=(*roles.notes, *source.notes, *notes),
         warnings=tuple(warnings),
         blocks_of_lines=tuple(gathered.lines),
@@ -229,11 +232,25 @@ def _numeric_column(path: str, column: Column, gathered: Gathered, place: int, o
     if not len(there):
         more = ", --missing drop-columns all that miss a cell"
         raise UnfitColumn(path, name, "has no value at all", f"{_leaves_out(name)}{more}")
-    with np.errstate(over="ignore"):
-        fill = float(np.median(there) if options.missing == "median" else there.mean())
-    if not np.isfinite(fill):
-        fill = float(np.median(there))
-    return replace(column, fill=fill, indicator=options.missing == "indicator" and name in gathered.missing)
+    return replace(
+        column,
+        fill=fill_of(there, options.missing),
+        indicator=options.missing == "indicator" and name in gathered.missing,
+    )
+
+
+def _filled(recipe: Recipe, gathered: Gathered) -> Filled | None:
+    """The cells of X that get what stands for a missing number; before they get it."""
+    places = recipe.filled_columns
+    if not places:
+        return None
+    rows, columns = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+    names = [column.name for column in recipe.columns if not column.is_category]
+    for number, (name, place) in enumerate(zip(names, places, strict=True)):
+        if name in gathered.missing:
+            rows.append(np.flatnonzero(np.isnan(gathered.numbers[:, number])))
+            columns.append(np.full(len(rows[-1]), place))
+    return Filled(np.concatenate(rows), np.concatenate(columns), recipe.missing)
 
 
 def _category(path: str, name: str, coded: Coded, options: TableOptions) -> tuple[Column, np.ndarray]:

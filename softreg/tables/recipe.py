@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -182,6 +183,20 @@ class Recipe:
         special = dict.fromkeys(self.target_proba, "probability")
         roles = {"target": self.target, "id": self.id, "weight": self.weight, "group": self.group}
         return special | {name: role for role, name in roles.items() if name is not None}
+
+    @property
+    def filled_columns(self) -> list[int]:
+        """The columns of X of numbers for which something stands where they are missing."""
+        if isinstance(self.columns, Numbered):
+            return []
+        starts = accumulate((column.width for column in self.columns), initial=0)
+        return [at for at, column in zip(starts, self.columns, strict=False) if column.fill is not None]
+
+    def refilled(self, fills: Mapping[int, float]) -> Recipe:
+        """The recipe with other numbers for missing ones, given by their columns of X."""
+        starts = accumulate((column.width for column in self.columns), initial=0)
+        filled = zip(starts, self.columns, strict=False)
+        return replace(self, columns=tuple(replace(c, fill=fills[at]) if at in fills else c for at, c in filled))
 
     # --- from cells to X ---
 

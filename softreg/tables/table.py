@@ -6,13 +6,14 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softreg.tables import labels
+from softreg.tables.filled import Filled
 from softreg.tables.numbered import json_pieces
 from softreg.tables.recipe import Recipe
 from softreg.threads import allowed_jobs, in_order
@@ -40,6 +41,7 @@ class Table:
         have the same.
     n_missing, n_dropped, n_unknown : cells without a value; rows left out for them; cells of categories that
         training never saw.
+    filled : the cells of X that were missing and hold what was learned from this very table, or None.
     notes : what a user may want to know, a sentence each.  warnings : what a user must know, a sentence each.
     """
 
@@ -55,6 +57,7 @@ class Table:
     n_missing: int = 0
     n_dropped: int = 0
     n_unknown: int = 0
+    filled: Filled | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     blocks_of_lines: Sequence[Sequence[int]] = field(default=(), repr=False)
@@ -75,6 +78,21 @@ class Table:
         if self.soft is not None:  # in the order of the classes
             return self.labels[1]
         return labels.encode(self.labels[0], classes)[self.labels[1]]
+
+    def learned_from(self, train: np.ndarray) -> Table:
+        """The table, and the recipe, where only rows ``train`` say what stands for a missing number."""
+        if self.filled is None:
+            return self
+        fills = self.filled.learned(self.X, train, self.recipe.filled_columns)
+        if not len(self.filled.rows):
+            return replace(self, recipe=self.recipe.refilled(fills))
+        X = self.X.copy()
+        self.filled.write(X, fills)
+        recipe = self.recipe.refilled(fills)
+        groups = None if self.groups is None else np.unique(self.groups, return_inverse=True)
+        pairs = [self.labels if self.soft is None else None, groups]
+        seen = fingerprint(self.feature_names, X, pairs, [self.weight, self.soft])
+        return replace(self, X=X, recipe=recipe, fingerprint=seen)
 
     def line(self, row: int) -> int:
         """The line of the file on which row ``row`` (from 0) begins; the header is line 1.

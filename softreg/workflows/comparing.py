@@ -20,7 +20,6 @@ from softreg.files import atomic_write
 from softreg.folds import Fold, repeated
 from softreg.tables import Table, label_text
 from softreg.tables.opening import Paths
-from softreg.tables.options import FILLED
 from softreg.text import nearest_or_all, safe_text
 from softreg.training import Settings
 from softreg.workflows.inputs import describe
@@ -134,19 +133,14 @@ def compare(
         ids=ids,
         image_shape=shape,
         n_jobs=settings.n_jobs,
-        notes=(*ready.notes, *_filled(run, ready)),
+        filled=ready.part.filled,
+        notes=ready.notes,
         warnings=ready.warnings,
         command=command,
         on_progress=on_progress,
     )
     saved = _write(run, compared, ready.y, classes, repeats, ids)
     return CompareResult(compared, saved)
-
-
-def _filled(run: CompareRun, ready: Prepared) -> list[str]:
-    if run.missing not in FILLED or not ready.rows.table.n_missing:
-        return []
-    return ["missing cells were filled from all rows of the table, judged ones too, before the folds were made"]
 
 
 def _settings(settings: Settings | None) -> Settings:

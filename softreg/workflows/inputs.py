@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,11 @@ class Labelled:
     @property
     def counts(self) -> Array:
         return np.bincount(self.y, minlength=len(self.classes))
+
+    def learned_from(self, train: Array) -> Labelled:
+        """The same rows where only rows ``train`` say what stands for missing numbers."""
+        table = self.table.learned_from(train)
+        return replace(self, table=table, X=table.X)
 
 
 def read_training(

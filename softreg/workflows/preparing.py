@@ -13,8 +13,8 @@ from softreg.errors import DataError, UsageError
 from softreg.metrics import Metrics, measure
 from softreg.rows import make_rows
 from softreg.tables import TableOptions
+from softreg.tables.filled import Filled
 from softreg.tables.opening import Paths
-from softreg.tables.options import FILLED
 from softreg.text import safe_text
 from softreg.training import Settings
 from softreg.workflows.inputs import Labelled, read_for_classes, read_training
@@ -25,15 +25,27 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some rows: X, targets y (codes, or a probability for each class), and weights or None."""
+    """Some rows: X, targets y (codes, or a probability for each class), weights or None, cells that were filled."""
 
     X: Any
     y: Array
     weight: Array | None = None
+    filled: Filled | None = None
 
     def take(self, rows: Array) -> Part:
         """Those rows."""
-        return Part(self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows])
+        return self._with(self.X[rows], rows)
+
+    def split(self, train: Array, apart: Array) -> tuple[Part, Part]:
+        """Those rows and these, where numbers are missing both filled with what the first ones say."""
+        if self.filled is None:
+            return self.take(train), self.take(apart)
+        X_train, X_apart = self.filled.split(self.X, train, apart)
+        return self._with(X_train, train), self._with(X_apart, apart)
+
+    def _with(self, X: Any, rows: Array) -> Part:
+        weight = None if self.weight is None else self.weight[rows]
+        return Part(X, self.y[rows], weight, self.filled and self.filled.take(rows, len(self.y)))
 
     def metrics(self, W: Array, settings: Settings) -> Metrics:
         """Metrics of raw-scale weights on these rows."""
@@ -42,7 +54,7 @@ class Part:
 
 def part_of(rows: Labelled) -> Part:
     """All rows of a table."""
-    return Part(rows.X, rows.y if rows.soft is None else rows.soft, rows.weight)
+    return Part(rows.X, rows.y if rows.soft is None else rows.soft, rows.weight, rows.table.filled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +117,8 @@ def prepare(
     if validation_fraction is not None:
         split = split_rows(rows.y, rows.classes, validation_fraction, settings.random_state, table.groups, group)
         notes += split.notes
-        if options is not None and options.missing in FILLED and table.n_missing:
-            notes.append("missing cells were filled from all rows of the table, the validation rows too")
+        rows = rows.learned_from(split.train)
+        whole = part_of(rows)
         part, kept = whole.take(split.train), whole.take(split.validation)
         _check_counts(table.path, kept, "every row drawn for validation has weight 0 (another --seed draws others)")
         codes = (rows.y[split.train], rows.y[split.validation])

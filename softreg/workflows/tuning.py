@@ -101,7 +101,7 @@ def tune_prepared(
     report(0, len(parts) * len(ALPHAS))
     for rows, apart in parts:
         n_rows += len(apart)
-        part, judged = ready.part.take(rows), ready.part.take(apart)
+        part, judged = ready.part.split(rows, apart)
         counts = len(apart) if judged.weight is None else float(judged.weight.sum())
         if not counts:  # rows of weight 0 judge nothing
             done += len(ALPHAS)
