@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.certificate import Certificate, Witness
+from softreg.heap import keep_freed
 from softreg.objective import Objective
 from softreg.rows import one_thread_blas
 
@@ -189,6 +190,7 @@ def minimise(
     status, message = None, ""
     seconds = 0.0
     waited, lowest, tightest = 0, np.inf, np.inf
+    keep_freed()
     with one_thread_blas(), interruptible() as signals:
         path = solver.iterates(objective, objective.zeros() if W0 is None else np.asarray(W0, dtype=np.float64))
         while status is None:

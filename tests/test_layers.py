@@ -22,6 +22,7 @@ FLOORS = {
     "files": 0,
     "threads": 0,
     "blas": 0,
+    "heap": 0,
     "text": 0,
     "softmax": 0,
     "losses": 0,

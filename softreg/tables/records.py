@@ -15,11 +15,11 @@ from typing import BinaryIO
 import numpy as np
 
 from softreg.errors import DataError
+from softreg.heap import keep_freed
 
 BLOCK_BYTES = 3 << 20  # few enough for caches; with a third of it reading takes a quarter longer
 LONGEST_RECORD = 1 << 28
-#: glibc keeps freed memory of the size of the largest block that was freed before, or twice that. Without it the pages
-#: of each block are given back and asked for again, a tenth of the time.
+#: Freed memory that is kept for the next block.
 _KEPT = 8 << 20
 #: A line's end is looked for so many bytes beyond a block.
 _NEAR = 1 << 16
@@ -75,7 +75,7 @@ class RecordReader:
         self.path = path
         self.n_blank = 0
         self._file, self._seekable = file, file.seekable()
-        np.empty(_KEPT, np.uint8)  # and given back at once
+        keep_freed(_KEPT)
         buffer = file.read(BLOCK_BYTES)
         while b"\n" not in buffer and buffer.find(b"\r", 0, -1) < 0 and len(buffer) <= LONGEST_RECORD:
             more = file.read(max(BLOCK_BYTES, len(buffer)))
