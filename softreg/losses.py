@@ -11,6 +11,7 @@ class codes; `Softmax` also takes (m, K) target distributions.  Every loss has t
                                            where the gradient G is known already
 ``bent(A, y, D)``            (m, K)        the Hessian times D from A: no logits, no exponentials again
 ``bent_diagonal(A, y)``      (m, K)        the Hessian's diagonal
+``bent_sum(A, y, s)``        (K, K)        the sum of the rows' Hessians, weighted by s (m,)
 ``dual_point(Z, y, D)``      (m, K)        V = gradient + Hessian·D, brought into the domain of the conjugate
 ``fenchel_young(Z, V, y)``   (m,)          l(z) + l*(v) - v·z >= 0, summed from terms that are each >= 0
 
@@ -51,6 +52,7 @@ class Loss(Protocol):
     def bend(self, Z: Array, y: Array, G: Array | None = None) -> Array: ...
     def bent(self, A: Array, y: Array, D: Array) -> Array: ...
     def bent_diagonal(self, A: Array, y: Array) -> Array: ...
+    def bent_sum(self, A: Array, y: Array, s: Array) -> Array: ...
     def hessian(self, Z: Array, y: Array) -> Array: ...
     def dual_point(self, Z: Array, y: Array, D: Array | None = None) -> Array: ...
     def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array: ...
@@ -58,6 +60,13 @@ class Loss(Protocol):
 
 def _rows(y: Array) -> Array:
     return np.arange(len(y))
+
+
+def _one_hot(y: Array, like: Array) -> Array:
+    """(m, K) 1 for each row's class, of the shape and type of ``like``."""
+    out = np.zeros_like(like)
+    out[_rows(y), y] = 1
+    return out
 
 
 def _dot(A: Array, B: Array) -> Array:
@@ -153,6 +162,10 @@ class Softmax:
     def bent_diagonal(self, A: Array, y: Array) -> Array:
         return A * (1 - A)
 
+    def bent_sum(self, A: Array, y: Array, s: Array) -> Array:
+        S = A * s[:, None]
+        return np.diag(S.sum(axis=0)) - S.T @ A
+
     def hvp(self, Z: Array, y: Array, D: Array) -> Array:
         return self.bent(self.bend(Z, y), y, D)
 
@@ -167,7 +180,7 @@ class Softmax:
         V = self.value_grad(Z, y)[1]
         if D is None:
             return V
-        V += self.hvp(Z, y, D)
+        V += self.bent(self.bend(Z, y, V), y, D)
         if y.ndim == 1:
             return _project_off_class(V, y, each=np.inf, total=1.0)
         Q = np.maximum(V + y, 0)
@@ -177,24 +190,19 @@ class Softmax:
 
     def fenchel_young(self, Z: Array, V: Array, y: Array) -> Array:
         """KL(q || S(z)) with q = v + t, as the sum of q log(q/S) - q + S."""
-        Q = np.maximum(V + _distribution(y, V.shape[1]), 0)
-        top = Z.max(axis=1, keepdims=True)
+        Q = V + y if y.ndim == 2 else V.copy(order="K")
+        if y.ndim == 1:
+            Q[_rows(y), y] += 1
+        np.maximum(Q, 0, out=Q)
         with np.errstate(under="ignore"):
-            log_S = Z - top
-            log_S -= np.log(np.exp(log_S).sum(axis=1, keepdims=True))
-            S = np.exp(log_S)
-            with np.errstate(divide="ignore"):
-                terms = _xlogy(Q, np.log(Q) - log_S) - Q + S
-        return np.maximum(terms, 0).sum(axis=1)
-
-
-def _distribution(y: Array, n_classes: int) -> Array:
-    """Targets as distributions (m, K): class codes become one-hot rows."""
-    if y.ndim == 2:
-        return y
-    T = np.zeros((len(y), n_classes))
-    T[_rows(y), y] = 1
-    return T
+            log_S = np.subtract(Z, Z.max(axis=1)[:, None])
+            log_S -= np.log(np.exp(log_S).sum(axis=1))[:, None]
+            terms = np.log(Q, out=np.zeros_like(Q), where=Q > 0)
+            terms -= log_S
+            terms *= Q  # q log(q/S), 0 where q is
+            terms -= Q
+            terms += np.exp(log_S, out=log_S)
+        return np.maximum(terms, 0, out=terms).sum(axis=1)
 
 
 def _project_off_class(V: Array, y: Array, each: float, total: float) -> Array:
@@ -305,6 +313,11 @@ class WestonWatkins:
         A = A.copy()
         A[_rows(y), y] = A.sum(axis=1)
         return A
+
+    def bent_sum(self, A: Array, y: Array, s: Array) -> Array:
+        H = -(_one_hot(y, A) * s[:, None]).T @ A  # row y, column k: what class k bends against class y
+        diagonal = -H.sum(axis=0) - H.sum(axis=1)
+        return H + H.T + np.diag(diagonal)
 
     def hvp(self, Z: Array, y: Array, D: Array) -> Array:
         return self.bent(self.bend(Z, y), y, D)
@@ -455,6 +468,14 @@ class CrammerSinger:
             G = S.copy()
             G[_rows(y), y] -= 1
             H = 2 * (h * H + G * G)
+        return H
+
+    def bent_sum(self, A: Array, y: Array, s: Array) -> Array:
+        S, h, t = A[:, :-1], A[:, -1], self.temperature
+        H = Softmax().bent_sum(S, y, (2 * h * s if self.squared else s) / t) if t > 0 else np.zeros((S.shape[1],) * 2)
+        if self.squared:
+            G = S - _one_hot(y, S)
+            H += 2 * (G * s[:, None]).T @ G
         return H
 
     def hvp(self, Z: Array, y: Array, D: Array) -> Array:

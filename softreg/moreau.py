@@ -168,17 +168,16 @@ class Centred:
         U[rows, y] = -U.sum(axis=1)
         return U
 
-    def summed_hessian(self, bend: Array, y: Array, scale: Any) -> Array:
-        """The sum over rows of E H E' times ``scale``, (K, K)."""
-        K = bend.shape[1]
+    def bent_sum(self, A: Array, y: Array, s: Array) -> Array:
+        K = A.shape[1]
         total = np.zeros((K, K))
         for k in range(K):
             own = y == k
-            F = bend[own]
+            F = A[own]
             shared = F[:, k].copy()
             F[:, k] = 0
-            s = scale[own] if np.ndim(scale) else np.full((len(F), 1), scale)
-            H = (np.diag((F * s).sum(axis=0)) - (F * s * shared[:, None]).T @ F) / self.moreau.ridge
+            S = F * s[own, None]
+            H = (np.diag(S.sum(axis=0)) - (S * shared[:, None]).T @ F) / self.moreau.ridge
             H[k] -= H.sum(axis=0)
             H[:, k] -= H.sum(axis=1)
             total += H

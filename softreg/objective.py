@@ -316,21 +316,22 @@ class Objective:
         H[-1] = bias / self.rows.total_weight if self.fit_intercept else 0
         return H
 
-    def intercept_hvp(self, bend: Array, c: Array) -> Array:
-        """The Hessian in the intercepts alone times c (K,): no product with X."""
-        return self._over_bends(lambda A, y: self.loss.bent(A, y, np.broadcast_to(c, (len(A), len(c)))), bend)
+    def intercept_hessian(self, bend: Array) -> Array:
+        """(K, K) the Hessian in the intercepts alone, from what is kept of it: no product with X."""
+        K = self.shape[1]
+        return self._over_bends(self.loss.bent_sum, bend, np.zeros((K, K)))
 
     def intercept_curvature(self, bend: Array) -> Array:
         """(K,) that Hessian's diagonal: each class's mean curvature."""
-        return self._over_bends(self.loss.bent_diagonal, bend)
+        return self._over_bends(lambda A, y, s: s @ self.loss.bent_diagonal(A, y), bend, np.zeros(self.shape[1]))
 
-    def _over_bends(self, of: Any, bend: Array) -> Array:
-        """The mean over rows of ``of(bend, y)``, some rows at a time."""
-        rows, total = self.rows, np.zeros(self.shape[1])
+    def _over_bends(self, of: Any, bend: Array, total: Array) -> Array:
+        """The mean over rows of what ``of(bend, y, weights)`` sums, some rows at a time; added to ``total``."""
+        rows = self.rows
         for start in range(0, len(bend), INTERCEPT_ROWS):
             part = slice(start, start + INTERCEPT_ROWS)
-            U = of(bend[part].astype(np.float64, copy=False), rows.y[part])
-            total += U.sum(axis=0) if rows.weight is None else rows.weight[part] @ U
+            A = bend[part].astype(np.float64, copy=False)
+            total += of(A, rows.y[part], np.ones(len(A)) if rows.weight is None else rows.weight[part])
         return total / rows.total_weight
 
     def hessian(self, W: Array, mean: Array, scale: Array) -> Array:

@@ -301,6 +301,8 @@ def test_what_fixes_the_hessian_is_kept_in_few_numbers_a_row(loss):
         assert A.shape == (len(Z), loss.bend_columns(Z.shape[1]))
         H = loss.hessian(Z, y)
         np.testing.assert_allclose(loss.bent_diagonal(A, y), np.einsum("mkk->mk", H), rtol=1e-11, atol=1e-13)
+        s = np.random.default_rng(2).random(len(Z))
+        np.testing.assert_allclose(loss.bent_sum(A, y, s), np.einsum("m,mkl->kl", s, H), rtol=1e-11, atol=1e-11)
         for D in np.eye(Z.shape[1]):
             np.testing.assert_allclose(loss.bent(A, y, np.tile(D, (len(Z), 1))), H @ D, rtol=1e-11, atol=1e-13)
 

@@ -12,7 +12,7 @@ from softreg.objective import Objective
 from softreg.penalties import L2
 from softreg.rows import DenseRows, SparseRows, StandardizedRows
 from softreg.solvers.newton import Newton
-from softreg.solvers.row_space import RowSpace, summed_hessian
+from softreg.solvers.row_space import RowSpace
 
 TOL = 1e-10
 #: A relative gap of 1e-10 at F of order 1 and alpha >= 1e-3: ||W - W*||² <= 2·gap/alpha.
@@ -170,13 +170,3 @@ def test_it_suits_smooth_losses_with_a_penalty_and_fewer_rows_than_features():
     assert RowSpace.suits(objective_of(X, y))
     assert not RowSpace.suits(objective_of(X, y, alpha=0.0))
     assert not RowSpace.suits(objective_of(X[:, :20], y))
-
-
-@each(SMOOTH, "loss")
-def test_the_summed_hessian_is_the_sum_of_the_hessians(loss):
-    rng = np.random.default_rng(3)
-    Z, y = rng.normal(size=(50, 4)), rng.integers(0, 4, 50)
-    y[:4] = np.arange(4)
-    scale = rng.uniform(size=(50, 1))
-    expected = (loss.hessian(Z, y) * scale[:, :, None]).sum(axis=0)
-    np.testing.assert_allclose(summed_hessian(loss, loss.bend(Z, y), y, scale), expected, rtol=1e-12, atol=1e-12)

@@ -35,3 +35,12 @@ def solve_factored(L: Array, b: Array) -> Array:
     if not b.size:
         return b
     return (spotrs if L.dtype == np.float32 else dpotrs)(L, b, lower=True)[0]
+
+
+def solve_positive(H: Array, b: Array, ridge: float = 0.0) -> Array:
+    """(H + ridge·I)^-1 b for a positive semidefinite H of unit diagonal; the ridge grows until Cholesky passes."""
+    factor, ridge = factor_positive(H, ridge)
+    x = solve_factored(factor, b)
+    if ridge == 0:
+        x += solve_factored(factor, b - H @ x)
+    return x

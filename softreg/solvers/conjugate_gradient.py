@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from softreg.objective import Local, Objective
 from softreg.rows.order import class_order
+from softreg.solvers.cholesky import solve_positive
 from softreg.solvers.line_search import CLOSE, TINY
 from softreg.solvers.precondition import ClassPreconditioner, HessianPreconditioner, Preconditioner
 
@@ -20,6 +21,8 @@ Array = NDArray[Any]
 FEW = 8
 #: Products from which on the loss's curvature is looked at again.
 FOLLOW = 4
+#: Curvature lent to a shift of all intercepts, in units of the classes: next to nothing where there is some already.
+SHIFT = 1e-6
 
 
 class TruncatedStep:
@@ -139,28 +142,17 @@ class TruncatedStep:
         return rho <= floor * start or (residual_gap <= asked and rho <= 0.1 * start)
 
 
-def balance(objective: Objective, bend: Array, residual: Array, limit: int = 30) -> Array:
+def balance(objective: Objective, bend: Array, residual: Array) -> Array:
     """Intercepts c (K,) that solve H_bb c = residual: the dual rows of a step moved by c have mean 0.
 
     What is left of that mean a certificate pays for dearly (`certificate.repair`); this costs no product with X.
-    Conjugate gradients, each class in units of its own curvature: a rare one has little.
+    Each class is in units of its own curvature: a rare one has little.
     """
-    diagonal = objective.intercept_curvature(bend)
-    diagonal = np.where(diagonal > 0, diagonal, 1.0)
-    c = np.zeros_like(residual)
-    R = residual - residual.mean()
-    P = R / diagonal
-    rho = start = float(R @ P)
-    for _ in range(limit):
-        if rho <= 1e-16 * start or rho == 0:
-            break
-        HP = objective.intercept_hvp(bend, P)
-        curvature = float(P @ HP)
-        if curvature <= 0:
-            break
-        c = c + rho / curvature * P
-        R = R - rho / curvature * HP
-        Y = R / diagonal
-        previous, rho = rho, float(R @ Y)
-        P = Y + rho / previous * P
-    return c
+    H = objective.intercept_hessian(bend)
+    diagonal = H.diagonal()
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    H *= scale
+    H *= scale[:, None]
+    shift = 1 / scale  # of all classes alike: no loss sees it, and the residual has none
+    H += SHIFT * np.outer(shift, shift) / (shift @ shift)
+    return scale * solve_positive(H, scale * (residual - residual.mean()))

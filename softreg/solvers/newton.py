@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from softreg.certificate import Witness
 from softreg.minimise import Iterate
 from softreg.objective import Local, Objective
-from softreg.solvers.cholesky import factor_positive, solve_factored
+from softreg.solvers.cholesky import solve_positive
 from softreg.solvers.coordinates import Coordinates
 from softreg.solvers.line_search import CLOSE, Evaluate, accepts, minimising
 from softreg.solvers.precondition import fix_shift
@@ -121,12 +121,3 @@ class ExactStep:
         g = coordinates.gradient(G).ravel() * scale
         d = solve_positive(H, -g, ridge) * scale
         return coordinates.raw(d.reshape(shape))
-
-
-def solve_positive(H: Array, b: Array, ridge: float = 0.0) -> Array:
-    """(H + ridge·I)^-1 b for a positive semidefinite H of unit diagonal; the ridge grows until Cholesky passes."""
-    factor, ridge = factor_positive(H, ridge)
-    x = solve_factored(factor, b)
-    if ridge == 0:
-        x += solve_factored(factor, b - H @ x)
-    return x

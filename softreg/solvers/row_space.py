@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softreg.certificate import Certificate, Witness
-from softreg.losses import Loss, Softmax
 from softreg.minimise import Iterate
 from softreg.moreau import Centred
 from softreg.objective import Objective
@@ -387,7 +386,7 @@ class Curvature:
         total = objective.rows.total_weight
         self.scale: Any = 1 / total if space.weight is None else (space.weight / total).astype(space.dtype)
         bend = self.loss.bend(here.Z[: space.n] + here.b, self.y)
-        H = summed_hessian(self.loss, bend, self.y, self.scale)
+        H = objective.intercept_hessian(bend)
         if isinstance(self.loss, Centred):  # where no row bends the intercept still has somewhere to go
             values, Q = np.linalg.eigh(H)
             inverse = Q / np.maximum(values, LEAST_BEND / self.loss.moreau.ridge) @ Q.T
@@ -426,19 +425,3 @@ class Curvature:
         b = -self.inverse @ U.sum(axis=0, dtype=np.float64)
         U += self.of_intercept(b)
         return U, b
-
-
-def summed_hessian(loss: Loss, bend: Array, y: Array, scale: Any) -> Array:
-    """The sum over rows of the loss's Hessian times ``scale``, (K, K)."""
-    if isinstance(loss, Softmax):
-        S = bend * scale
-        return np.diag(S.sum(axis=0)) - S.T @ bend
-    if isinstance(loss, Centred):
-        return loss.summed_hessian(bend, y, scale)
-    K = int(np.max(y)) + 1 if y.ndim == 1 else y.shape[1]
-    out = np.empty((K, K))
-    for k in range(K):
-        unit = np.zeros((len(bend), K))
-        unit[:, k] = 1
-        out[:, k] = (loss.bent(bend, y, unit) * scale).sum(axis=0)
-    return (out + out.T) / 2

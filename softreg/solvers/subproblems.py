@@ -111,8 +111,8 @@ class _Damped(Objective):
         H[-1] += self.least * D[-1]
         return H
 
-    def intercept_hvp(self, bend: Array, c: Array) -> Array:
-        return super().intercept_hvp(bend, c) + self.least * c
+    def intercept_hessian(self, bend: Array) -> Array:
+        return super().intercept_hessian(bend) + np.diag(np.broadcast_to(self.least, self.shape[1]))
 
     def intercept_curvature(self, bend: Array) -> Array:
         return super().intercept_curvature(bend) + self.least
