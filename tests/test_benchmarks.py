@@ -405,6 +405,17 @@ def test_who_never_arrives_is_named_and_has_no_part_in_the_mean():
     assert "- one softmax 0.0001, scikit-learn lbfgs: not reached: best suboptimality 2.0e-01 after 9 s" in text
 
 
+def test_where_none_arrived_the_ratio_is_at_least_that_of_the_seconds_they_had():
+    lost = solver_of("scikit-learn lbfgs", "scikit-learn", 9.0, reached=False, best=0.2)
+    found = solver_of("scikit-learn lbfgs", "scikit-learn", 5.0)
+    rows = [row_of("one", ours_of(1.0), lost), row_of("two", ours_of(1.0), found), row_of("three", ours_of(1.0))]
+    expected = (
+        "geometric mean 5, least 5 (two 0.0001); with 1 row where none arrived, counted at the seconds they had: at"
+    )
+    for text in (report.markdown(results_of(*rows)), report.short(results_of(*rows), 1e-4)):
+        assert f"{expected} least 10." in text  # of 5 and 20
+
+
 def test_peers_apart_have_a_table_of_their_own():
     apart = solver_of("LIBLINEAR one", "LIBLINEAR", 0.001, apart="penalises the intercept")
     text = report.markdown(results_of(row_of("one", ours_of(1.0), apart)))
